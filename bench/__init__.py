@@ -1,0 +1,1 @@
+"""The scales: measurements, each as a ratio against a named peer in the same run."""

@@ -1,0 +1,227 @@
+"""The kernel loop: ask the model, run its calls, give it the results, until it answers or a budget is spent.
+
+A session is its events; everything else is a view of them. Knows models, tools and the log only by their protocols.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from llmos.kernel.context import build
+from llmos.kernel.dispatch import Dispatcher
+from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
+from llmos.kernel.errors import BudgetError, LLMOSError
+from llmos.kernel.tool import Tool, ToolContext
+from llmos.kernel.types import (
+    Answer,
+    ArtifactMade,
+    Attachment,
+    Call,
+    Citation,
+    Decision,
+    Event,
+    Failure,
+    Malformed,
+    Paged,
+    Request,
+    Result,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of one request: model calls to tools, new tokens in all, seconds, and tokens of one reply."""
+
+    calls: int = 25
+    tokens: int = 8192
+    seconds: float = 600.0
+    reply_tokens: int = 1024
+    tool_seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a request has used so far."""
+
+    budget: Budget
+    began: float = field(default_factory=time.monotonic)
+    prompt: int = 0
+    generated: int = 0
+    calls: list[ToolCall] = field(default_factory=list)
+
+    def usage(self) -> Usage:
+        """As told in the answer; seconds of wall time."""
+        seconds = round(time.monotonic() - self.began, 3)
+        return Usage(self.prompt, self.generated, len(self.calls), seconds)
+
+    def check(self, pending: int = 0) -> None:
+        """Raise BudgetError, saying which limit and its size, when one is reached."""
+        if len(self.calls) + pending > self.budget.calls:
+            raise BudgetError(f"stopped after {self.budget.calls} tool calls, the budget of one request")
+        if self.generated >= self.budget.tokens:
+            raise BudgetError(f"stopped after {self.budget.tokens} new tokens, the budget of one request")
+        if time.monotonic() - self.began > self.budget.seconds:
+            raise BudgetError(f"stopped after {self.budget.seconds:g} seconds, the budget of one request")
+
+
+@dataclass(slots=True)
+class Kernel:
+    """One session's process: its model, system text, dispatcher and log.
+
+    ``record`` makes an event durable before it returns when asked to; ``events`` is the whole log so far.
+    """
+
+    model: Model
+    system: str
+    dispatcher: Dispatcher
+    events: list[Event]
+    record: Callable[[Event, bool], None]
+    budget: Budget = field(default_factory=Budget)
+    sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def tools(self) -> list[Tool]:
+        """The tools the model is told of."""
+        return list(self.dispatcher.tools.values())
+
+    def run(self, request: str, attachments: Sequence[Attachment] = ()) -> Iterator[Event]:
+        """Answer a request: yields every event; the last is an Answer or a Failure.
+
+        KeyboardInterrupt and closing the iterator are logged as a Failure of kind ``interrupted`` and go on up.
+        """
+        spent = Spent(self.budget)
+        begun = len(self.events)
+        try:
+            yield self._log(Request(id="", text=request, attachments=tuple(attachments)), durable=True)
+            while True:
+                spent.check()
+                calls: list[ToolCall | Malformed] = []
+                yield from self._reply(spent, calls)
+                if not calls:
+                    yield from self._finish(begun, spent)
+                    return
+                for call in calls:
+                    yield from self._act(call, spent)
+        except BudgetError as error:
+            yield self._log(Failure(id="", kind="budget", message=str(error), usage=spent.usage()), durable=True)
+        except LLMOSError as error:
+            kind = "unavailable" if isinstance(error, ToolOff) else "model"
+            yield self._log(Failure(id="", kind=kind, message=str(error), usage=spent.usage()), durable=True)
+        except (KeyboardInterrupt, GeneratorExit):
+            self._log(Failure(id="", kind="interrupted", message="stopped", usage=spent.usage()), durable=True)
+            raise
+
+    def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
+        """One assistant turn: streams its text, collects its calls."""
+        room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 2)
+        count = lambda messages: self.model.count(messages, self.tools)  # noqa: E731
+        messages, dropped = build(self.system, self.events, count, room)
+        if dropped:
+            yield Paged(id="", dropped=dropped, tokens=room)
+        tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
+        sampling = replace(self.sampling, max_tokens=tokens)
+        text, thought, cut = "", "", False
+        for delta in self.model.reply(messages, self.tools, sampling):
+            match delta:
+                case TextDelta():
+                    text += delta.text
+                    yield Text(id="", text=delta.text, delta=True)
+                case ThoughtDelta():
+                    thought += delta.text
+                    yield Thought(id="", text=delta.text, delta=True)
+                case CallMade():
+                    calls.append(delta.call)
+                case Finished():
+                    spent.prompt += delta.prompt_tokens
+                    spent.generated += delta.generated_tokens
+                    cut = delta.reason == "length"
+            spent.check()
+        if thought:
+            yield self._log(Thought(id="", text=thought.strip()))
+        if text.strip():
+            yield self._log(Text(id="", text=text.strip()))
+        if cut and not calls:
+            raise BudgetError(f"the reply was cut after {tokens} tokens, the budget of one reply")
+
+    def _act(self, call: ToolCall | Malformed, spent: Spent) -> Iterator[Event]:
+        """One call: on disk before it runs, decided, run, its result on disk before the next token."""
+        if isinstance(call, ToolCall):
+            call = replace(call, id=f"r{self._calls_so_far() + 1}")
+            spent.check(pending=1)
+            spent.calls.append(call)
+        else:
+            call = replace(call, id=f"r{self._calls_so_far() + 1}")
+        yield self._log(Call(id="", call=call), durable=True)
+        if isinstance(call, Malformed):
+            yield from self._result(self.dispatcher.refuse(call, None))
+            return
+        ruling, go = self.dispatcher.rule(call)
+        approved = go if ruling.verdict == "ask" else None
+        yield self._log(
+            Decision(id="", call_id=call.id, verdict=ruling.verdict, rule=ruling.rule, approved=approved), durable=True
+        )
+        if not go:
+            yield from self._result(self.dispatcher.refuse(call, ruling))
+            return
+        off = self.dispatcher.tools[call.name].available()
+        if off:
+            raise ToolOff(f"{call.name} is off: {off}")
+        context = ToolContext(self.dispatcher.workspace, timeout=self.budget.tool_seconds)
+        yield from self._result(self.dispatcher.run(call, context))
+
+    def _result(self, result: ToolResult) -> Iterator[Event]:
+        yield self._log(Result(id="", result=result), durable=True)
+        for artifact in result.artifacts:
+            yield self._log(ArtifactMade(id="", artifact=artifact, call_id=result.call_id))
+
+    def _finish(self, begun: int, spent: Spent) -> Iterator[Event]:
+        """The answer, with the sources of library tables that were used for it."""
+        made = self.events[begun:]
+        citations = cited(self.events, made)
+        text = next((e.text for e in reversed(made) if isinstance(e, Text)), "")
+        if citations:
+            line = "Source: " + "; ".join(f"{c.title}: {c.location}" for c in citations)
+            yield self._log(Text(id="", text=line, by="kernel"))
+            text = f"{text}\n{line}".strip()
+        if not text:
+            raise LLMOSError("the model ended its turn without an answer; ask again or use a larger model (--model)")
+        artifacts = tuple(e.artifact for e in made if isinstance(e, ArtifactMade))
+        answer = Answer(
+            id="", text=text, calls=tuple(spent.calls), artifacts=artifacts, citations=citations, usage=spent.usage()
+        )
+        yield self._log(answer, durable=True)
+
+    def _calls_so_far(self) -> int:
+        return sum(isinstance(e, Call) for e in self.events)
+
+    def _log(self, event: Event, durable: bool = False) -> Event:
+        """Give the event its place in the session, and record it."""
+        parent = self.events[-1].id if self.events else ""
+        placed = replace(event, id=f"e{len(self.events) + 1}", parent=parent, time=round(time.time(), 3))
+        self.record(placed, durable)
+        self.events.append(placed)
+        return placed
+
+
+class ToolOff(LLMOSError):
+    """A call needs a tool that cannot work on this host; the text says why and what mends it."""
+
+
+def cited(events: Sequence[Event], made: Sequence[Event]) -> tuple[Citation, ...]:
+    """The library tables whose file a successful call of this turn used, directly or as the frame loaded before."""
+    tables = {a.source.name: a.source for e in events if isinstance(e, Request) for a in e.attachments}
+    library = {name: source for name, source in tables.items() if source.origin == "library"}
+    good = {e.result.call_id for e in made if isinstance(e, Result) and e.result.ok}
+    if not library or not good:
+        return ()
+    written = [str(e.call.arguments) for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall)]
+    turn = [e.call for e in made if isinstance(e, Call) and isinstance(e.call, ToolCall)]
+    boxed = any(call.id in good and call.name == "python" for call in turn)
+    used = [n for n in library if boxed and any(n in code for code in written)]
+    return tuple(Citation(title=n, location=library[n].location) for n in used)

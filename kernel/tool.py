@@ -1,0 +1,65 @@
+"""What a tool is: a name, a description the model reads, a JSON schema, what it may do, and a function.
+
+Knows no particular tool. Tools are run by dispatch alone, after policy.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any, Literal, Protocol
+
+from llmos.kernel.types import Artifact
+
+Capability = Literal["net", "exec", "write", "spend"]
+
+
+class ToolError(Exception):
+    """Raised by a tool for a mistake of the model or the user; its text becomes the result, one to a few lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a running tool may see: the session's workspace, its limit in seconds, a way to tell and to be stopped."""
+
+    workspace: Path
+    timeout: float = 30.0
+    progress: Callable[[str], None] = lambda text: None
+    cancelled: Flag = field(default_factory=Flag)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What a tool returns: ``text`` whole (dispatch shortens it and keeps the whole as a handle), and files made.
+
+    ``ok`` false marks an error the model can react to. ``preview`` replaces the shortened text if given.
+    """
+
+    text: str
+    ok: bool = True
+    preview: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class Run(Protocol):
+    """A tool's function: JSON arguments (already valid for the schema) and the context, to output."""
+
+    def __call__(self, arguments: Mapping[str, Any], context: ToolContext, /) -> ToolOutput: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as the kernel knows it. ``parameters`` is a JSON schema of type object.
+
+    ``capabilities`` says what it does beyond computing; ``None`` means undeclared, which policy treats as all of them.
+    ``available`` returns an empty string, or one line why the tool is off on this host and what mends it.
+    ``close`` frees what it holds (a sandbox) at the end of the session.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    run: Run
+    capabilities: frozenset[Capability] | None = None
+    available: Callable[[], str] = lambda: ""
+    close: Callable[[], None] = lambda: None

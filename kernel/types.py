@@ -1,0 +1,237 @@
+"""The values that flow through llmos: frozen, without behaviour.
+
+Knows nothing of models, tools or storage. Every part of every message carries a :class:`Source`;
+every event has an ``id`` and a ``parent``, so undo, fork and replay are one mechanism.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+Origin = Literal["system", "persona", "user", "kernel", "file", "library", "tool", "memory", "web"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a piece of text came from. It is the ground of provenance and policy, and is never dropped.
+
+    ``name`` is a tool's, file's or document's name; ``location`` a URL, path or licence line where there is one.
+    """
+
+    origin: Origin
+    name: str = ""
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file in the session's workspace that a tool made: a plot, a table, a page.
+
+    ``path`` is absolute; ``mime`` such as ``image/png``.
+    """
+
+    path: str
+    mime: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a message: text or an artifact, with its source."""
+
+    content: str | Artifact
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the model made it; ``arguments`` is JSON data, valid or not for the tool's schema."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A call that opened but could not be read: its raw text and one line on what is wrong."""
+
+    id: str
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call gave back. ``preview`` goes into the context; ``handle`` names the workspace file with the whole."""
+
+    call_id: str
+    ok: bool
+    preview: str
+    source: Source
+    handle: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn, or one result, of the conversation as the model sees it."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    calls: tuple[ToolCall | Malformed, ...] = ()
+    call_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined by newlines."""
+        return "\n".join(p.content for p in self.parts if isinstance(p.content, str))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A source an answer rests on."""
+
+    title: str
+    location: str
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file given to the kernel: its name in the workspace and the preview that enters the context."""
+
+    path: str
+    preview: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    id: str
+    parent: str = ""
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(_Event):
+    """A session began, or was taken up again."""
+
+    session: str
+    model: str
+    persona: str = "llmos"
+    seed: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(_Event):
+    """What the user asked, with the files that came with it."""
+
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(_Event):
+    """Assistant text: a streamed piece (``delta``; shown, not logged) or a finished segment (logged).
+
+    ``by`` tells the model's words from a line the kernel adds, such as where a library table's numbers come from.
+    """
+
+    text: str
+    delta: bool = False
+    by: Literal["model", "kernel"] = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought(_Event):
+    """Reasoning kept apart from the answer."""
+
+    text: str
+    delta: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(_Event):
+    """A tool call, on disk before its tool runs."""
+
+    call: ToolCall | Malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(_Event):
+    """What policy decided about a call, and by which rule."""
+
+    call_id: str
+    verdict: Literal["allow", "ask", "deny"]
+    rule: str
+    approved: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(_Event):
+    """A sign of life from a long step (model load, a running tool); shown, never logged."""
+
+    text: str
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(_Event):
+    """A tool's result, on disk before the next token is decoded."""
+
+    result: ToolResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactMade(_Event):
+    """A tool made a file."""
+
+    artifact: Artifact
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paged(_Event):
+    """Earlier turns left the context to make room: ``dropped`` messages, ``tokens`` freed."""
+
+    dropped: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(_Event):
+    """The end of a request that was answered."""
+
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(_Event):
+    """The end of a request that was not: ``kind`` such as ``budget``, ``model``, ``denied``, ``interrupted``."""
+
+    kind: str
+    message: str
+    usage: Usage = field(default_factory=Usage)
+
+
+Event = (
+    Started | Request | Text | Thought | Call | Decision | Progress | Result | ArtifactMade | Paged | Answer | Failure
+)

@@ -1,0 +1,252 @@
+"""Wires the house together and opens its public door: a system, its sessions, their answers.
+
+Knows every part; no part knows it. Models and sandboxes are loaded when first needed, in the background where possible.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from llmos.kernel import config
+from llmos.kernel.dispatch import Dispatcher
+from llmos.kernel.engine import Model, Sampling
+from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, UsageError
+from llmos.kernel.session import Budget, Kernel
+from llmos.kernel.tool import Tool
+from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Request, Result, Started, ToolCall
+from llmos.memory import files as intake
+from llmos.memory import library
+from llmos.memory.log import SessionLog, SessionStore, Summary
+from llmos.prompts import load
+from llmos.tools.calculator import make_calculator
+from llmos.tools.python import PythonTool
+
+VERSION = "0.1.0"
+MAX_REQUEST = 100_000  # characters
+
+ERRORS: dict[str, type[LLMOSError]] = {
+    "usage": UsageError,
+    "denied": DeniedError,
+    "budget": BudgetError,
+    "interrupted": Cancelled,
+}
+
+
+def open_model(name: str) -> Model:
+    """Load a model by name: ``embedded``, a checkpoint folder or hub name, or an OpenAI-compatible URL.
+
+    Raises ModelError with one clear line when it cannot be loaded or reached.
+    """
+    if name.startswith(("http://", "https://")):
+        from llmos.kernel.remote import RemoteModel
+
+        return RemoteModel(name)
+    from llmos.kernel.local import LocalModel
+
+    return LocalModel(config.WEIGHTS if name == config.EMBEDDED else name)
+
+
+@dataclass
+class LLMOS:
+    """A system: one model, any number of sessions.
+
+    ``model`` is ``embedded`` (the default), a checkpoint folder or hub name, an OpenAI-compatible URL, or a Model.
+    ``tools`` are added to the built-in ones. ``approve`` is asked about calls that policy does not allow by itself;
+    without it they are denied. ``home`` is where sessions are kept.
+    """
+
+    model: str | Model | None = None
+    tools: Sequence[Tool] = ()
+    home: str | Path | None = None
+    approve: Callable[[ToolCall], bool] | None = None
+    seed: int = 0
+    budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        self.store = SessionStore(config.home(self.home))
+        self._lock = threading.Lock()
+        self._model: Model | None = None
+        self._open: list[Session] = []
+
+    @property
+    def model_name(self) -> str:
+        """The model's name, without loading it."""
+        if self.model is None or isinstance(self.model, str):
+            return config.model_name(self.model)
+        return self.model.name
+
+    def load(self) -> Model:
+        """The model, loaded once. Raises ModelError when it cannot be."""
+        with self._lock:
+            if self._model is None:
+                given = self.model
+                self._model = open_model(config.model_name(given)) if given is None or isinstance(given, str) else given
+            return self._model
+
+    def session(self, id: str | None = None) -> "Session":
+        """A new session, or an earlier one taken up again (``id`` whole, a unique prefix, or ``last``).
+
+        Raises UsageError for an unknown id, or one that another process has open.
+        """
+        session = Session(self, self.store.open(id) if id else self.store.open(self.store.create()))
+        self._open.append(session)
+        return session
+
+    def sessions(self) -> list[Summary]:
+        """All sessions of this home, the newest first."""
+        return self.store.list()
+
+    def stream(
+        self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None
+    ) -> Iterator[Event]:
+        """Answer a request in a session of its own, event by event; the last is an Answer or a Failure.
+
+        Raises UsageError for a request or file that cannot be used.
+        """
+        with self.session() as session:
+            yield from session.stream(request, files, stdin=stdin)
+
+    def run(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Answer:
+        """Answer a request in a session of its own. Raises an LLMOSError when there is no answer."""
+        with self.session() as session:
+            return session.run(request, files, stdin=stdin)
+
+    def close(self) -> None:
+        """Close every session and free the model."""
+        for session in list(self._open):
+            session.close()
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def __enter__(self) -> "LLMOS":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Session:
+    """Turns that share one context, one workspace and one Python state; it lives in its log."""
+
+    def __init__(self, system: LLMOS, log: SessionLog) -> None:
+        self._system, self._log = system, log
+        self._python = PythonTool(log.workspace, replay=good_code(log.events()))
+        # Starting the box takes as long as loading the model: let both happen at once.
+        self._python.warm()
+        built_in = [make_calculator(), self._python.tool()]
+        self._tools = {tool.name: tool for tool in (*built_in, *system.tools)}
+
+    @property
+    def id(self) -> str:
+        """The session's name, by which it can be taken up again."""
+        return self._log.id
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of the session's files."""
+        return self._log.workspace
+
+    def events(self) -> tuple[Event, ...]:
+        """Everything that happened so far."""
+        return self._log.events()
+
+    def stream(
+        self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None
+    ) -> Iterator[Event]:
+        """Answer a request, event by event; the last is an Answer or a Failure. Raises UsageError for bad input."""
+        checked = check_request(request)
+        attachments = self._attach(checked, files, stdin)
+        events = list(self._log.events())
+        model = self._system.load()
+        if not any(isinstance(e, Started) for e in events):
+            started = Started(
+                id="e1", session=self.id, model=model.name, seed=self._system.seed, version=VERSION, time=now()
+            )
+            self._log.append(started, durable=True)
+            events.append(started)
+            yield started
+        kernel = Kernel(
+            model=model,
+            system=load("system.md"),
+            dispatcher=Dispatcher(self._tools, self.workspace, self._system.approve),
+            events=events,
+            record=lambda event, durable: self._log.append(event, durable=durable),
+            budget=self._system.budget,
+            sampling=Sampling(seed=self._system.seed),
+        )
+        yield from kernel.run(checked, attachments)
+
+    def run(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Answer:
+        """Answer a request. Raises an LLMOSError (UsageError, DeniedError, BudgetError, …) when there is no answer."""
+        for event in self.stream(request, files, stdin=stdin):
+            if isinstance(event, Answer):
+                return event
+            if isinstance(event, Failure):
+                raise ERRORS.get(event.kind, LLMOSError)(event.message)
+        raise LLMOSError("the session ended without an answer")
+
+    def close(self) -> None:
+        """End the session's Python and give the log back; nothing is lost."""
+        for tool in self._tools.values():
+            tool.close()
+        self._log.close()
+        if self in self._system._open:
+            self._system._open.remove(self)
+
+    def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
+        """The request's files: given, named in it, from standard input; else a library table that it speaks of."""
+        given = [Path(f) for f in files]
+        known = {p.resolve() for p in given}
+        given += [p for p in intake.named_in(request, Path.cwd()) if p.resolve() not in known]
+        made = intake.attach(given, self.workspace) if given else ()
+        if stdin:
+            made = (*made, intake.attach_stdin(stdin, self.workspace))
+        if made or self._has_own_files():
+            return made
+        table = library.best(request)
+        if table is None or table.file in self._attached():
+            return ()
+        return (library.attach_library(table, self.workspace),)
+
+    def _earlier(self) -> list[Attachment]:
+        return [a for e in self._log.events() if isinstance(e, Request) for a in e.attachments]
+
+    def _attached(self) -> set[str]:
+        return {Path(a.path).name for a in self._earlier()}
+
+    def _has_own_files(self) -> bool:
+        return any(a.source.origin != "library" for a in self._earlier())
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def good_code(events: Sequence[Event]) -> list[str]:
+    """The Python cells of a log that worked, in order: running them again gives the state back."""
+    worked = {e.result.call_id for e in events if isinstance(e, Result) and e.result.ok}
+    calls = [e.call for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall)]
+    return [str(c.arguments["code"]) for c in calls if c.name == "python" and c.id in worked]
+
+
+def check_request(request: str) -> str:
+    """The request if it can be used. Raises UsageError when it is empty, too long or holds NUL bytes."""
+    if not request.strip():
+        raise UsageError("the request is empty; say what you want, such as: llmos run \"plot funding rounds\"")
+    if len(request) > MAX_REQUEST:
+        raise UsageError(f"the request has {len(request):,} characters, at most {MAX_REQUEST:,}; give long text by --file")
+    if "\0" in request:
+        raise UsageError("the request holds NUL bytes; give binary data by --file")
+    return request.strip()
+
+
+def now() -> float:
+    """Seconds since the epoch, to the millisecond."""
+    import time
+
+    return round(time.time(), 3)

@@ -1,0 +1,1 @@
+"""The disk: the event log, tables and their previews, the starter library."""

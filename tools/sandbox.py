@@ -1,0 +1,244 @@
+"""A persistent Python that code of a hijacked model may run in: a Jupyter kernel in bubblewrap, without network.
+
+Covered (each attacked on purpose in ``tests/test_sandbox_attacks.py``): the network and every host service, files outside
+the session's folder, the host's processes and ``/proc``, other users' rights (no capability, no set-id, no new
+namespaces, a system-call filter), memory, processes, disk and inodes (limits inside, a watchdog outside), endless code,
+ignored interrupts, floods of output, forged or malformed kernel messages, links planted for the host to follow. Every
+such end is one line of text and a fresh Python; the host goes on.
+
+Not covered: bugs of the Linux kernel itself; timing and cache side channels; the names (not the contents) of host folders
+in ``/proc/self/mountinfo``, and the host's CPU model, memory size and load in ``/proc``; kernel memory behind sockets and
+pipes beyond what the process and descriptor limits bound (under 1.5 GB); files within the session's folder, which the
+code may change or delete as it likes; and the truth of what the code prints. There is no fallback: without bubblewrap and user
+namespaces nothing runs, and :func:`self_test` says what mends it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmos.tools import sandbox_files, sandbox_launch
+from llmos.tools.sandbox_box import Box, SandboxError
+from llmos.tools.sandbox_cell import Cell, Figure, clean
+from llmos.tools.sandbox_check import self_test
+from llmos.tools.sandbox_files import Usage
+from llmos.tools.sandbox_watch import Limits
+from llmos.tools.sandbox_wire import Wire
+
+__all__ = ["Execution", "Figure", "Limits", "Sandbox", "SandboxError", "self_test"]
+
+_AFTERWARDS = 1.0  # seconds that outputs may still come after the reply
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What one cell gave. ``value`` is the text of the last expression; ``error`` a short traceback, empty without one.
+
+    ``stopped`` is one line when the cell was ended from outside; ``lost`` then says whether the variables went with it.
+    """
+
+    stdout: str = ""
+    stderr: str = ""
+    value: str = ""
+    error: str = ""
+    figures: tuple[Figure, ...] = ()
+    stopped: str = ""
+    lost: bool = False
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell ran to its end without an error."""
+        return not (self.error or self.stopped)
+
+
+class Sandbox:
+    """A Python whose variables last from cell to cell, in ``workspace``. One cell at a time; safe to call from threads."""
+
+    def __init__(self, workspace: Path, limits: Limits | None = None) -> None:
+        self.workspace = Path(workspace)
+        self.limits = limits or Limits()
+        self._lock = threading.RLock()
+        self._plan: sandbox_launch.Plan | None = None
+        self._base = Usage()
+        self._box: Box | None = None
+        self._wire: Wire | None = None
+        self._greeted = False
+        self._interrupted = threading.Event()
+
+    def start(self) -> None:
+        """Start the box unless it runs: some 30 ms, while its Python gets ready on its own. Raises :class:`SandboxError`.
+
+        The first cell waits for what is not ready yet, so call this early, such as while a model loads.
+        """
+        with self._lock:
+            if self._box is not None and self._box.alive():
+                return
+            self._drop()
+            try:
+                if self._plan is None:
+                    self._base = sandbox_files.usage(self.workspace)
+                    self._plan = sandbox_launch.plan(self.workspace)
+                self._adopt()
+                self._box = Box(self._plan, self.limits, self._base)
+                self._wire = Wire(self._box.sockets, self._box.key.encode())
+                self._wire.watch(self._box.ended)
+            except (OSError, ValueError) as error:
+                self._drop()
+                raise SandboxError(f"the sandbox did not start: {error}") from error
+
+    def execute(
+        self,
+        code: str,
+        timeout: float = 30.0,
+        progress: Callable[[str], None] | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        quiet: bool = False,
+    ) -> Execution:
+        """Run a cell for at most ``timeout`` seconds, then interrupt it, then kill it.
+
+        ``progress`` gets what is printed as it comes; ``cancelled`` stops the cell when set; ``quiet`` leaves figures out.
+        Raises :class:`SandboxError` only when no box can be had.
+        """
+        with self._lock:
+            self._interrupted.clear()
+            box, wire = self._ready()
+            since, began = time.time(), time.monotonic()
+            cell = Cell(self.limits, progress)
+            box.busy(True)
+            try:
+                stopped = self._run(box, wire, cell, (code, timeout, quiet), cancelled)
+            finally:
+                if box.alive():
+                    box.busy(False)
+                    lost = False
+                else:
+                    self._recover(box, since)
+                    lost = True
+            return _execution(cell, stopped, lost, time.monotonic() - began)
+
+    def interrupt(self) -> None:
+        """Stop the running cell as Ctrl-C would; it is killed if it does not heed. From any thread; without one: nothing."""
+        self._interrupted.set()
+        wire = self._wire
+        if wire is not None:
+            wire.wake()
+
+    def restore(self, codes: Sequence[str], timeout: float = 60.0) -> int:
+        """Run earlier cells again without their figures, to have their variables back; the number that failed."""
+        until = time.monotonic() + timeout
+        failed = 0
+        for code in codes:
+            left = until - time.monotonic()
+            failed += left <= 0 or not self.execute(code, left, quiet=True).ok
+        return failed
+
+    def close(self) -> None:
+        """End the box and all in it. The workspace stays, readable and removable by its owner."""
+        with self._lock:
+            self._drop()
+
+    def _ready(self) -> tuple[Box, Wire]:
+        """The box and its wire, its Python listening and outputs subscribed to."""
+        self.start()
+        box, wire = self._box, self._wire
+        assert box is not None
+        assert wire is not None
+        until = time.monotonic() + self.limits.start
+        while not self._greeted:
+            message = wire.next(until)
+            self._greeted = message is not None and message.kind == "iopub_welcome"
+            if not box.alive() or (not self._greeted and time.monotonic() > until):
+                self._drop()
+                raise SandboxError(f"Python did not start in the sandbox: {box.diagnosis or box.broken or 'too slow'}")
+        self._adopt()
+        return box, wire
+
+    def _run(
+        self, box: Box, wire: Wire, cell: Cell, what: tuple[str, float, bool], cancelled: threading.Event | None
+    ) -> str:
+        """Send the cell and gather its messages; why it was stopped from outside, or an empty string."""
+        code, timeout, quiet = what
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        try:
+            request = wire.send("shell", "execute_request", content, {"llmos": {"quiet": quiet}})
+            deadline = time.monotonic() + timeout
+            try:
+                why = self._gather(box, wire, cell, request, deadline, cancelled)
+            except BaseException:
+                self._halt(box, wire, cell, request)
+                raise
+            if why and not self._halt(box, wire, cell, request):
+                box.kill(f"{why} and ignored the interrupt")
+        except OSError as error:
+            box.kill(f"broke its connection ({error})")
+            why = ""
+        return box.broken or why
+
+    def _gather(
+        self, box: Box, wire: Wire, cell: Cell, request: str, deadline: float, cancelled: threading.Event | None
+    ) -> str:
+        """Take messages until the cell is done (empty string), or say why it must be stopped."""
+        while True:
+            now = time.monotonic()
+            if cell.flooded:
+                box.kill(cell.flooded)
+            if cell.done(_AFTERWARDS) or not box.alive():
+                return "" if box.alive() else box.broken or "Python ended"
+            if self._interrupted.is_set() or (cancelled is not None and cancelled.is_set()):
+                return "was interrupted"
+            if now >= deadline:
+                return "ran into the time limit"
+            until = min(deadline, cell.replied + _AFTERWARDS) if cell.replied else deadline
+            message = wire.next(until if cancelled is None else min(until, now + 0.1))
+            if message is not None and message.parent == request:
+                cell.add(message)
+
+    def _halt(self, box: Box, wire: Wire, cell: Cell, request: str) -> bool:
+        """Interrupt the cell and wait for its end; False when it does not come within the grace."""
+        if not box.alive():
+            return True
+        wire.send("control", "interrupt_request", {})
+        self._interrupted.clear()
+        return not self._gather(box, wire, cell, request, time.monotonic() + self.limits.grace, None)
+
+    def _recover(self, box: Box, since: float) -> None:
+        """After a kill: make room if that was why, and start the next box while nobody waits."""
+        try:
+            room = Usage(self._base.size + self.limits.disk // 2, self._base.files + self.limits.files // 2)
+            sandbox_files.prune(self.workspace, since, room)
+            self._drop()
+            self.start()
+        except (OSError, SandboxError):
+            self._drop()  # the next cell tries again, and tells
+
+    def _adopt(self) -> None:
+        """As root the box runs as nobody: what lies in the workspace must be its own to be readable there."""
+        if not os.getuid():
+            sandbox_files.give(self.workspace, sandbox_launch.NOBODY, sandbox_launch.NOBODY)
+
+    def _drop(self) -> None:
+        box, wire = self._box, self._wire
+        self._box = self._wire = None
+        self._greeted = False
+        if wire is not None:
+            wire.close()
+        if box is not None:
+            box.close()
+
+
+def _execution(cell: Cell, stopped: str, lost: bool, seconds: float) -> Execution:
+    return Execution(
+        clean("".join(cell.stdout)),
+        clean("".join(cell.stderr)),
+        clean(cell.value),
+        clean(cell.error),
+        tuple(cell.figures),
+        stopped,
+        lost,
+        seconds,
+    )

@@ -1,0 +1,168 @@
+"""The host's hand in a workspace that boxed code may write to at the same time: nothing here follows a link.
+
+Every open is ``openat2`` relative to the workspace, beneath it, without symbolic or magic links, so that a link planted
+by the box (``plot-1.png -> ~/.bashrc``) is an error and never a file outside. Reads take regular files with one name only.
+"""
+
+import ctypes
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_DEPTH = 64  # folders within folders; deeper is treated as an attack on whoever walks them
+_OPENAT2 = 437  # on every architecture
+_RESOLVE = 0x02 | 0x04 | 0x08  # NO_MAGICLINKS, NO_SYMLINKS, BENEATH
+_LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class TooDeep(OSError):
+    """Folders nested deeper than :data:`MAX_DEPTH`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a workspace holds: ``size`` in bytes on disk, ``files`` of any kind, folders included."""
+
+    size: int = 0
+    files: int = 0
+
+
+def open_beneath(root: Path, name: str, flags: int, mode: int = 0) -> int:
+    """A file descriptor of ``name`` (relative) below ``root``. Raises ``OSError``: ELOOP for a link, EXDEV for a way out."""
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC | os.O_NONBLOCK, mode, _RESOLVE)
+    with _folder(root) as folder:
+        libc = ctypes.CDLL(None, use_errno=True)
+        fd: int = libc.syscall(_OPENAT2, folder, os.fsencode(name), how, len(how))
+        if fd < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), name)
+        return fd
+
+
+def read(root: Path, name: str, limit: int) -> bytes:
+    """A regular file's bytes. Raises ``OSError`` for anything else, for a file with two names, or over ``limit`` bytes."""
+    with os.fdopen(open_beneath(root, name, os.O_RDONLY), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise OSError(f"{name} is not a plain file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(f"{name} is larger than {limit} bytes")
+    return data
+
+
+def create(root: Path, name: str, data: bytes) -> Path:
+    """Write a new file. Raises ``FileExistsError`` when anything, a link included, has that name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(open_beneath(root, name, flags, 0o644), "wb") as file:
+        file.write(data)
+    return root / name
+
+
+def usage(root: Path) -> Usage:
+    """Bytes and inodes in use. Raises :class:`TooDeep`. A folder that its owner made unreadable is opened again first."""
+    size = files = 0
+    for _, _, status in _walk(root):
+        size += status.st_blocks * 512
+        files += 1
+    return Usage(size, files)
+
+
+def give(root: Path, uid: int, gid: int) -> None:
+    """Hand the workspace to another user (only root can), links not followed; files with a second name stay as they are."""
+    os.chown(root, uid, gid)
+    for folder, name, status in _walk(root):
+        linked = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+        if status.st_uid != uid and not linked:
+            os.chown(name, uid, gid, dir_fd=folder, follow_symlinks=False)
+
+
+def prune(root: Path, since: float, room: Usage) -> int:
+    """Remove files changed after ``since`` (``time.time()``), largest first, until ``room`` suffices; the number removed.
+
+    The change time is the kernel's own: the box cannot set it back.
+    """
+    files = [
+        (status.st_blocks, str(path))
+        for path, status in _paths(root)
+        if not stat.S_ISDIR(status.st_mode) and status.st_ctime >= since
+    ]
+    held = usage(root)
+    size, count, removed = held.size, held.files, 0
+    for blocks, name in sorted(files, reverse=True):
+        if size <= room.size and count <= room.files:
+            break
+        head, _, tail = name.rpartition("/")
+        folder = open_beneath(root, head or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.unlink(tail, dir_fd=folder)
+        finally:
+            os.close(folder)
+        size, count, removed = size - blocks * 512, count - 1, removed + 1
+    return removed
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    fd = os.open(path, _LOOK)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _walk(root: Path) -> Iterator[tuple[int, str, os.stat_result]]:
+    """Everything below ``root``: (descriptor of its folder, name, status); what vanishes meanwhile is skipped."""
+    with _folder(root) as fd:
+        for folder, name, status, _ in _below(fd, Path()):
+            yield folder, name, status
+
+
+def _paths(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    with _folder(root) as fd:
+        for _, name, status, path in _below(fd, Path()):
+            yield path / name, status
+
+
+def _below(folder: int, path: Path) -> Iterator[tuple[int, str, os.stat_result, Path]]:
+    if len(path.parts) >= MAX_DEPTH:
+        raise TooDeep(f"folders nested more than {MAX_DEPTH} deep")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            yield folder, entry.name, status, path
+            if stat.S_ISDIR(status.st_mode):
+                inner = _enter(folder, entry.name)
+                if inner >= 0:
+                    try:
+                        yield from _below(inner, path / entry.name)
+                    finally:
+                        os.close(inner)
+
+
+def _enter(folder: int, name: str) -> int:
+    """Open a folder, or -1. One that its owner closed (``chmod 0``) is opened up, by descriptor and not by name."""
+    try:
+        return os.open(name, _LOOK, dir_fd=folder)
+    except PermissionError:
+        pass
+    except OSError:
+        return -1
+    try:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return -1
+    try:
+        os.chmod(f"/proc/self/fd/{fd}", 0o700)
+        return os.open(name, _LOOK, dir_fd=folder)
+    except OSError:
+        return -1
+    finally:
+        os.close(fd)

@@ -1,0 +1,2 @@
+def install(kernel, output, config):
+    pass

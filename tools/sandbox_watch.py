@@ -1,0 +1,143 @@
+"""What a box uses, as the host sees it: its processes, their memory, what they wrote, what lies in its folders.
+
+Resource limits alone do not do: an address space limit counts neither shared pages nor adds up processes, and a bound
+folder has no quota. Memory is PSS (shared pages divided among their users), read only when the cheaper RSS is high
+enough to matter. Not seen: kernel memory behind sockets and pipes, which the process and descriptor limits bound.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmos.tools import sandbox_files
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+_INODES = 20_000  # in the box's own temporary folders: a tmpfs bounds bytes, and its inodes are kernel memory
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a box may use. Bytes, counts, seconds; ``memory`` and ``processes`` are of the whole tree of processes."""
+
+    memory: int = 1 << 30
+    address_space: int = 2 << 30  # of one process
+    processes: int = 24
+    tasks: int = 96  # processes and threads
+    disk: int = 512 << 20  # in the workspace
+    files: int = 5_000
+    file: int = 64 << 20  # the largest single file
+    written: int = 8 << 30  # over the box's life, files deleted since included
+    cpu: int = 3_600  # of one process, over the box's life
+    idle_cpu: float = 20.0  # of all, while no cell runs
+    output: int = 400_000  # characters that a cell may print
+    figures: int = 8  # per cell
+    start: float = 30.0
+    grace: float = 2.0  # between the interrupt and the kill
+
+
+@dataclass(slots=True)
+class Watch:
+    """The measurements of one box, by the pid of its first process (as the host numbers it)."""
+
+    root: int
+    workspace: Path
+    limits: Limits
+    base: sandbox_files.Usage = sandbox_files.Usage()
+    peak: int = 0
+    _written: dict[int, int] = field(default_factory=dict)
+
+    def violation(self) -> str:
+        """Which limit is exceeded right now, in a few words, or an empty string."""
+        pids = tree(self.root)
+        if len(pids) > self.limits.processes:
+            return f"more than {self.limits.processes} processes"
+        memory = self._memory(pids)
+        self.peak = max(self.peak, memory)
+        if memory > self.limits.memory:
+            return f"used more than {_megabytes(self.limits.memory)} of memory"
+        return self._folders() or self._disk(pids)
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the living processes have used."""
+        ticks = 0
+        for pid in tree(self.root):
+            text = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+            ticks += int(text[11]) + int(text[12]) if len(text) > 12 else 0
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _memory(self, pids: list[int]) -> int:
+        resident = {pid: _resident(pid) for pid in pids}
+        total = sum(resident.values())
+        if total <= self.limits.memory // 2:
+            return total
+        # An unreadable one (it made itself so) counts with all its resident pages.
+        return sum(_proportional(pid) or resident[pid] for pid in pids)
+
+    def _disk(self, pids: list[int]) -> str:
+        for pid in pids:
+            for line in _read(f"/proc/{pid}/io").splitlines():
+                if line.startswith("write_bytes:"):
+                    self._written[pid] = max(self._written.get(pid, 0), int(line.split()[1]))
+        if sum(self._written.values()) > self.limits.written:
+            return f"wrote more than {_megabytes(self.limits.written)}"
+        try:
+            held = sandbox_files.usage(self.workspace)
+        except sandbox_files.TooDeep as error:
+            return f"made {error}"
+        except OSError:
+            return ""
+        if held.size > self.base.size + self.limits.disk:
+            return f"filled more than {_megabytes(self.limits.disk)} of disk"
+        many = held.files > self.base.files + self.limits.files
+        return f"made more than {self.limits.files} files" if many else ""
+
+    def _folders(self) -> str:
+        for name in ("tmp", "dev/shm"):
+            try:
+                status = os.statvfs(f"/proc/{self.root}/root/{name}")
+            except OSError:
+                continue
+            if status.f_files - status.f_ffree > _INODES:
+                return f"made more than {_INODES} files in /{name}"
+        return ""
+
+
+def tree(root: int) -> list[int]:
+    """The pids of a process and all its descendants. Orphans belong: a box's first process adopts them."""
+    found, queue = [], [root]
+    while queue:
+        pid = queue.pop()
+        found.append(pid)
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for task in tasks:
+            queue += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+        if len(found) > 4096:
+            break
+    return found
+
+
+def _resident(pid: int) -> int:
+    fields = _read(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * PAGE if len(fields) > 1 else 0
+
+
+def _proportional(pid: int) -> int:
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MB"

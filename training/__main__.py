@@ -1,0 +1,69 @@
+"""``python -m llmos.training``: makes the embedded kernel, step by step; each step resumes where it was stopped.
+
+    tokenizer   byte-level BPE from the corpus
+    pretrain    next-word prediction on plain English
+    finetune    assistant dialogues with tool calls
+    install     the result as package data in kernel/weights
+"""
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from llmos.kernel.qwen3 import Qwen3, Qwen3Config
+from llmos.training import finetune, pretrain, tokenizer
+from llmos.training.loop import save_weights
+
+WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
+SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6)
+
+
+def install(made: Path, weights: Path = WEIGHTS) -> None:
+    """Write the checkpoint directory that ships: weights in bfloat16, tokenizer, configuration, chat template."""
+    from safetensors.torch import load_file
+
+    weights.mkdir(parents=True, exist_ok=True)
+    config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    model = Qwen3(Qwen3Config.from_json(config))
+    model.load_state_dict(load_file(made / "model.safetensors"), strict=False)
+    save_weights(model, weights / "model.safetensors", torch.bfloat16)
+    (weights / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}, indent=2) + "\n", encoding="utf-8")
+    shutil.copy(made / "tokenizer.json", weights / "tokenizer.json")
+    template = (WEIGHTS.parent / "chat_template.jinja").read_text(encoding="utf-8")
+    settings = json.loads((made / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["chat_template"] = template
+    (weights / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    generation = {"do_sample": False, "eos_token_id": 8185, "pad_token_id": 8183}
+    (weights / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run the steps asked for, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m llmos.training", description=__doc__.splitlines()[0])
+    parser.add_argument("step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "install"])
+    parser.add_argument("--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where checkpoints and logs go")
+    parser.add_argument("--minutes", type=float, default=88.0, help="training time in all, 40%% of it pretraining")
+    parser.add_argument("--dialogues", type=int, default=60_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(max(1, torch.get_num_threads()))
+    first, second = options.out / "pre", options.out / "tuned"
+    began = time.monotonic()
+    if options.step in ("all", "tokenizer") and not (first / "tokenizer.json").exists():
+        tokenizer.train(first, options.corpus, SHAPE.vocab_size, options.seed)
+    if options.step in ("all", "pretrain"):
+        pretrain.pretrain(first, options.corpus, SHAPE, 0.4 * options.minutes, options.seed)
+    if options.step in ("all", "finetune"):
+        finetune.finetune(first, second, options.corpus, options.dialogues, 0.6 * options.minutes, options.seed)
+    if options.step in ("all", "install"):
+        install(second)
+    print(f"{options.step}: done in {(time.monotonic() - began) / 60:.1f} min")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""Makes assistant dialogues with tool calls: phrases x tables x numbers, each result computed by the real calculator or pandas.
+
+A dialogue is a list of messages exactly as the kernel will meet them. Knows nothing of token ids.
+"""
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from llmos.kernel.tool import Tool, ToolError
+from llmos.kernel.types import Message, Part, Source, ToolCall
+from llmos.prompts import load
+from llmos.tools.calculator import evaluate
+from llmos.training import plots
+from llmos.training.phrasebook import entries, fill, lines, number_slots, slots, vary
+from llmos.training.simulate import Box, preview_of
+from llmos.training.tables import Table, real_tables, synthetic
+
+USER, KERNEL, FILE, TOOL = Source("user"), Source("kernel"), Source("file"), Source("tool")
+
+# What a dialogue starts with, and how often.
+SHARES = {
+    "calculator": 0.33,
+    "plot": 0.31,
+    "ask": 0.12,
+    "direct": 0.14,
+    "facts": 0.04,
+    "unknown": 0.02,
+    "python": 0.07,
+}
+
+CALCULATOR_SHARES = {
+    "calc_arith": 0.2,
+    "calc_percent": 0.16,
+    "calc_fraction": 0.06,
+    "calc_root_power": 0.1,
+    "calc_stats": 0.04,
+    "calc_solve": 0.09,
+    "calc_calculus": 0.1,
+    "calc_units": 0.1,
+    "calc_dates": 0.08,
+    "calc_word": 0.19,
+}
+
+ANSWERS = {
+    "calc_solve": "The solution is {r}.",
+    "calc_calculus": "The result is {r}.",
+    "calc_units": "That is {r}.",
+    "calc_dates": "That is {r}.",
+}
+
+
+@dataclass
+class Talk:
+    """A dialogue being made: its messages, and the box its Python calls run in."""
+
+    rng: random.Random
+    messages: list[Message] = field(default_factory=list)
+    box: Box = field(default_factory=Box)
+    calls: int = 0
+
+    def user(self, request: str, table: Table | None = None) -> None:
+        """A request, with a file's preview before it when one is attached."""
+        parts = [Part(request, USER)]
+        if table is not None:
+            self.box.attach(table)
+            parts.insert(0, Part(preview_of(table), FILE))
+        self.messages.append(Message("user", tuple(parts)))
+
+    def call(self, tool: str, arguments: dict[str, Any], result: str) -> None:
+        """A call and its result."""
+        self.calls += 1
+        made = ToolCall(f"call-{self.calls}", tool, arguments)
+        self.messages.append(Message("assistant", (), (made,)))
+        self.messages.append(Message("tool", (Part(result, TOOL),), (), made.id))
+
+    def python(self, code: str) -> str:
+        """Run code in the box and record it; returns what it printed."""
+        result = self.box.run(code)
+        self.call("python", {"code": code}, result)
+        return result
+
+    def answer(self, text: str) -> None:
+        """The assistant's words."""
+        self.messages.append(Message("assistant", (Part(text, KERNEL),)))
+
+
+def pick(shares: dict[str, float], rng: random.Random) -> str:
+    """A key drawn by its share."""
+    return rng.choices(list(shares), list(shares.values()))[0]
+
+
+def calculator(talk: Talk, table: Table | None) -> bool:
+    """A calculation in words or symbols; the result is the calculator's own."""
+    kind = pick(CALCULATOR_SHARES, talk.rng)
+    request, expression = talk.rng.choice(lines(kind)).split(" => ")
+    if "today" in expression and talk.rng.random() < 0.5:
+        return False
+    values = number_slots(slots(request), talk.rng)
+    said = fill(request, {k: v.said for k, v in values.items()})
+    written = fill(expression, {k: v.written for k, v in values.items()})
+    try:
+        result = evaluate(written)
+    except ToolError:
+        return False
+    if len(result) > 90:
+        return False
+    talk.user(vary(said, talk.rng), table)
+    talk.call("calculator", {"expression": written}, result)
+    talk.answer(ANSWERS.get(kind, "The answer is {r}.").format(r=result))
+    return True
+
+
+def plot(talk: Talk, table: Table | None) -> bool:
+    """A plot of a table, and now and then up to three changes to it."""
+    table = table or a_table(talk.rng)
+    made = plots.draw(table, talk.rng)
+    if made is None:
+        return False
+    talk.user(vary(made.request, talk.rng), table)
+    result = talk.python(made.code)
+    if result.startswith("error"):
+        return False
+    talk.answer(made.answer)
+    steps = talk.rng.choice([0, 0, 0, 1, 1, 2, 3])
+    for _ in range(steps):
+        change = plots.follow(table, made, talk.rng)
+        if change is None:
+            break
+        talk.user(vary(change.request, talk.rng))
+        talk.python(change.code)
+        talk.answer(change.answer)
+        made = change
+    if talk.rng.random() < 0.15:
+        return ask_again(talk, table)
+    return True
+
+
+def ask_again(talk: Talk, table: Table) -> bool:
+    """A question on the table that is already there."""
+    made = plots.question(table, talk.rng)
+    return made is None or put(talk, made, None)
+
+
+def ask(talk: Talk, table: Table | None) -> bool:
+    """A question that the table's numbers answer."""
+    table = table or a_table(talk.rng)
+    made = plots.question(table, talk.rng)
+    if made is None or not put(talk, made, table):
+        return False
+    if talk.rng.random() < 0.15:
+        return ask_again(talk, table)
+    return True
+
+
+def put(talk: Talk, made: plots.Question, table: Table | None) -> bool:
+    """Ask, compute and read out; false when the result is not fit to be read out."""
+    talk.user(vary(made.request, talk.rng), table)
+    result = talk.python(made.code)
+    if result.startswith("error") or "nan" in result.lower() or len(result) > 400:
+        return False
+    talk.answer(plots.read_out(made, result))
+    return True
+
+
+def direct(talk: Talk, table: Table | None) -> bool:
+    """A request that needs no tool; the first answer of an intent is the likeliest."""
+    intent = talk.rng.choice(entries("direct"))
+    # Intents with more prompts are met more often.
+    intent = talk.rng.choices(entries("direct"), [len(e["prompts"]) for e in entries("direct")])[0]
+    talk.user(vary(str(talk.rng.choice(intent["prompts"])), talk.rng), table if intent_allows_file(intent) else None)
+    talk.answer(str(intent["answers"][0] if talk.rng.random() < 0.7 else talk.rng.choice(intent["answers"])))
+    return True
+
+
+def intent_allows_file(intent: dict[str, Any]) -> bool:
+    """Whether the answer stays true with a file attached (not for "attach a file first")."""
+    return not re.search(r"missing|attach|no_data|file|plot_my|own_data", str(intent["intent"]))
+
+
+def facts(talk: Talk, table: Table | None) -> bool:
+    """A simple fact, known by heart."""
+    intent = talk.rng.choice(entries("facts"))
+    talk.user(vary(str(talk.rng.choice(intent["prompts"])), talk.rng), table)
+    talk.answer(str(intent["answers"][0]))
+    return True
+
+
+UNKNOWN = "I do not know that for sure. I am a small model without a reference library; I would rather not guess."
+
+
+def unknown(talk: Talk, table: Table | None) -> bool:
+    """A fact that a small model cannot know."""
+    talk.user(vary(talk.rng.choice(lines("unknown")), talk.rng), table)
+    talk.answer(UNKNOWN)
+    return True
+
+
+WORDS = "llama window planet river guitar silver banana anna level puzzle keyboard mountain radar orange".split()
+SENTENCES = [
+    "the quick brown fox jumps over the lazy dog",
+    "a man a plan a canal",
+    "to be or not to be",
+    "she sells sea shells by the sea shore",
+    "hello wide world",
+    "we meet again at noon",
+]
+
+
+def python(talk: Talk, table: Table | None) -> bool:
+    """A small program without a table."""
+    task = talk.rng.choice(entries("python"))
+    rng = talk.rng
+    request = str(rng.choice(task["prompts"]))
+    values = {
+        "n": str(rng.randint(3, 40)),
+        "m": str(rng.randint(2, 20)),
+        "word": rng.choice(WORDS),
+        "text": rng.choice(SENTENCES),
+        "list": ", ".join(str(rng.randint(1, 60)) for _ in range(rng.randint(3, 8))),
+    }
+    replace = lambda text: re.sub(r"\{(n|m|word|text|list)\}", lambda m: values[m.group(1)], text)  # noqa: E731
+    code = replace(str(task["code"]).rstrip("\n"))
+    talk.user(vary(replace(request), rng) if "'" not in request else replace(request), table)
+    result = talk.python(code)
+    if result.startswith("error") or len(result) > 300:
+        return False
+    talk.answer(replace(str(task["answer"])).replace("{result}", result))
+    return True
+
+
+MAKERS: dict[str, Callable[[Talk, Table | None], bool]] = {
+    "calculator": calculator,
+    "plot": plot,
+    "ask": ask,
+    "direct": direct,
+    "facts": facts,
+    "unknown": unknown,
+    "python": python,
+}
+
+CORPUS: list[Path | None] = [None]
+
+
+def a_table(rng: random.Random) -> Table:
+    """A synthetic table mostly, a real one of the corpus at times."""
+    real = real_tables(CORPUS[0])
+    return rng.choice(real) if real and rng.random() < 0.12 else synthetic(rng)
+
+
+def dialogue(rng: random.Random) -> list[Message] | None:
+    """One dialogue, or None when the draw did not fit. A third goes on with something else in the same session."""
+    talk = Talk(rng)
+    parts = rng.choice([1, 1, 1, 1, 2, 2])
+    for i in range(parts):
+        kind = pick(SHARES, rng)
+        distractor = a_table(rng) if i == 0 and kind not in ("plot", "ask") and rng.random() < 0.08 else None
+        if not MAKERS[kind](talk, distractor):
+            return None
+    return talk.messages
+
+
+def dialogues(count: int, seed: int, corpus: Path | None = None) -> Iterator[list[Message]]:
+    """``count`` dialogues, the same ones for the same seed (dates apart that depend on today)."""
+    CORPUS[0] = corpus
+    rng = random.Random(seed)
+    made = 0
+    while made < count:
+        messages = dialogue(rng)
+        if messages is not None:
+            made += 1
+            yield messages
+
+
+def tools() -> list[Tool]:
+    """The tools of a session, as the kernel is told of them."""
+    return [describe_calculator(), describe_python()]
+
+
+def system_message() -> Message:
+    """The system turn every dialogue begins with."""
+    return Message("system", (Part(load("system.md"), Source("system")),))
+
+
+if __name__ == "__main__":
+    for talk in dialogues(12, 7):
+        for m in talk:
+            print(m.role, "|", m.text, json.dumps([dict(c.arguments) for c in m.calls if isinstance(c, ToolCall)]) if m.calls else "")
+        print("-" * 60, date.today())

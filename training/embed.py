@@ -1,0 +1,64 @@
+"""Word statistics as a start for the embedding: PPMI co-occurrence of tokens, reduced by SVD.
+
+A small model sees too little text in its training time to learn which words are alike; counting sees the whole
+corpus in a minute. Source: Levy & Goldberg 2014, "Neural word embedding as implicit matrix factorization".
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from llmos.training.corpus import SHARES, documents, packaged_text, plain_text
+
+
+def corpus_ids(tokenizer: Tokenizer, corpus: Path | None, seed: int) -> NDArray[np.uint16]:
+    """All token ids of the corpus in one array, files one after the other."""
+    texts = packaged_text()
+    for name in SHARES if corpus is not None else ():
+        assert corpus is not None
+        texts += [plain_text(doc) for doc in documents(corpus, name, seed)]
+    parts = []
+    for i in range(0, len(texts), 4096):
+        for encoding in tokenizer.encode_batch_fast(texts[i : i + 4096], add_special_tokens=False):
+            parts.append(np.array(encoding.ids, dtype=np.uint16))
+    return np.concatenate(parts)
+
+
+def cooccurrence(ids: NDArray[np.uint16], vocabulary: int, window: int = 4) -> NDArray[np.float32]:
+    """Symmetric counts of shape (vocabulary, vocabulary), nearer neighbours weighing more (1/distance)."""
+    counts = np.zeros(vocabulary * vocabulary, dtype=np.float32)
+    for start in range(0, len(ids), 20_000_000):
+        piece = ids[start : start + 20_000_000].astype(np.int64)
+        for distance in range(1, window + 1):
+            pairs = piece[:-distance] * vocabulary + piece[distance:]
+            counts += np.bincount(pairs, minlength=vocabulary * vocabulary).astype(np.float32) / distance
+    square = counts.reshape(vocabulary, vocabulary)
+    return square + square.T
+
+
+def ppmi(counts: NDArray[np.float32], smoothing: float = 0.75) -> NDArray[np.float32]:
+    """Positive pointwise mutual information, contexts smoothed by a power (Levy et al. 2015)."""
+    rows = counts.sum(1) + 1e-9
+    contexts = rows**smoothing
+    contexts = contexts / contexts.sum()
+    np.divide(counts, rows[:, None], out=counts)
+    np.divide(counts, contexts[None, :], out=counts)
+    np.maximum(counts, 1.0, out=counts)
+    return np.log(counts, out=counts)
+
+
+def word_vectors(tokenizer: Tokenizer, corpus: Path | None, size: int, seed: int, std: float = 0.02) -> Tensor:
+    """Embedding rows of shape (vocabulary, size) with entries of deviation ``std``; tokens never seen get noise."""
+    torch.manual_seed(seed)
+    vocabulary = tokenizer.get_vocab_size()
+    matrix = torch.from_numpy(ppmi(cooccurrence(corpus_ids(tokenizer, corpus, seed), vocabulary)))
+    left, values, _ = torch.svd_lowrank(matrix, q=size, niter=2)
+    vectors = left * values.sqrt()
+    vectors = vectors[:, torch.randperm(size)] @ torch.linalg.qr(torch.randn(size, size))[0]
+    norms = vectors.norm(dim=1, keepdim=True)
+    unit = torch.where(norms > 1e-6, vectors / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(vectors)))
+    return unit * std * size**0.5
