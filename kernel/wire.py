@@ -6,9 +6,10 @@ Only this file puts control ids into a prompt; everything else is encoded as pla
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from llmos.kernel.codec import Codec
+from llmos.kernel.parse import Format, TurnParser
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Malformed, Message, ToolCall
 
@@ -19,6 +20,42 @@ THINK, THINK_END = "<think>", "</think>"
 
 # In the order of their ids, which are the last ones of the vocabulary.
 CONTROL = (END_OF_TEXT, TURN, TURN_END, CALL, CALL_END, RESPONSE, RESPONSE_END, THINK, THINK_END)
+
+
+class Wire(Protocol):
+    """How one checkpoint's turns are written and read."""
+
+    codec: Codec
+    form: Format
+
+    def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
+        """The prompt's ids, up to and including the header of the assistant's next turn."""
+
+    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
+        """A parser for one turn; ``thinking`` when the prompt ends inside a thought."""
+
+
+class EmbeddedWire:
+    """The embedded kernel's own :class:`Wire`. Raises ModelError when the tokenizer lacks a control token."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.form = Format(
+            name="llmos",
+            stops=frozenset({codec.id(TURN_END), codec.id(END_OF_TEXT)}),
+            opens=frozenset({codec.id(CALL)}),
+            closes=frozenset({codec.id(CALL_END)}),
+            think=codec.id(THINK),
+            think_end=codec.id(THINK_END),
+        )
+
+    def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
+        """See :func:`render`."""
+        return render(messages, tools, self.codec)
+
+    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
+        """See :class:`~llmos.kernel.parse.TurnParser`."""
+        return TurnParser(self.codec, self.form, branch, thinking, tools)
 
 
 class _Tape:
@@ -147,8 +184,10 @@ def tool_line(tool: Tool) -> str:
     return f"{tool.name}({', '.join(names)})" + (f": {about.strip()}" if about else "")
 
 
-def type_name(schema: Mapping[str, Any]) -> str:
+def type_name(schema: Any) -> str:
     """A JSON schema in a word or two: ``string``, ``list[number]``, ``"a" | "b"``, ``any``."""
+    if not isinstance(schema, Mapping):
+        return "any"
     if "enum" in schema:
         return " | ".join(json.dumps(v, ensure_ascii=False) for v in schema["enum"])
     if "anyOf" in schema:

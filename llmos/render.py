@@ -6,7 +6,6 @@ Knows nothing of how events come about.
 """
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,15 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.status import Status
 from rich.syntax import Syntax
 from rich.text import Text as Styled
 
+from llmos.flow import Flow, one_line, seen
 from llmos.inline import picture, protocol
-from llmos.kernel.hygiene import clean
 from llmos.kernel.types import (
     Answer,
     Artifact,
@@ -42,8 +40,8 @@ from llmos.kernel.types import (
     ToolCall,
     ToolResult,
 )
-from llmos.memory.codec import to_public
 
+Why = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 FOLD = 12  # lines of a call that are shown
 
 
@@ -57,7 +55,9 @@ class View(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
 
 
 def view(*, as_json: bool = False, quiet: bool = False, out: TextIO | None = None) -> View:
@@ -66,17 +66,6 @@ def view(*, as_json: bool = False, quiet: bool = False, out: TextIO | None = Non
     if as_json:
         return Lines(out)
     return Screen(out) if out.isatty() and not quiet else Plain(out, paths=not quiet)
-
-
-def seen(text: str) -> str:
-    """``text`` as it may be written to a terminal: no control characters but newline and tab, none invisible."""
-    return re.sub("[\u2028\u2029]", "\n", clean(text))
-
-
-def one_line(text: str, width: int) -> str:
-    """``text`` cleaned, on one line, at most ``width`` cells wide."""
-    line = " ".join(seen(text).split())
-    return line if cell_len(line) <= width else chop_cells(line, max(width - 1, 1))[0] + "…"
 
 
 class _Still:
@@ -88,7 +77,7 @@ class _Still:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *why: *Why) -> None:
         return None
 
 
@@ -99,10 +88,10 @@ class Lines(_Still):
         self._out = out
 
     def show(self, event: Event) -> None:
-        public = to_public(event)
-        if public is not None:
-            # ASCII, so that nothing in it can be read as a terminal's control or break a line.
-            print(json.dumps(public, ensure_ascii=True, default=str), file=self._out, flush=True)
+        from llmos.memory.codec import to_public
+
+        # ASCII, so that nothing in it can be read as a terminal's control or break a line.
+        print(json.dumps(to_public(event), ensure_ascii=True, default=str), file=self._out, flush=True)
 
 
 class Plain(_Still):
@@ -120,105 +109,6 @@ class Plain(_Still):
             print("\n".join(line for line in lines if line), file=self._out, flush=True)
 
 
-class Flow:
-    """Text that streams onto a console: whole words at the right margin, light Markdown where there is style."""
-
-    def __init__(self, console: Console, style: str = "") -> None:
-        self._console = console
-        self._base = style
-        self._marks = console.color_system is not None and not style
-        self._word = ""
-        self._last = ""  # the character before the next piece: joiners are judged by it
-        self._column = 0
-        self._style = ""
-        self._bold = self._code = self._fence = False
-        self.started = False
-
-    def feed(self, piece: str) -> None:
-        """Show a further piece; its last word waits until it is whole."""
-        piece = seen(self._last + piece)[len(self._last) :]
-        if not piece:
-            return
-        self._last = piece[-1]
-        for part in re.split(r"(\s)", piece):
-            if part.isspace():
-                self._flush()
-                self._space(part)
-            else:
-                self._word += part
-                if len(self._word) > 40 and self._word[-1] not in "*`":
-                    self._flush()
-
-    def end(self) -> None:
-        """Show what waits and end the line."""
-        self._flush()
-        if self._column:
-            self._space("\n")
-        self._fence = False
-        self.started = False
-
-    def _space(self, char: str) -> None:
-        if char == "\n":
-            self._write("\n")
-            self._column, self._style, self._bold, self._code = 0, "", False, False
-        elif self._column or self._fence or not self.started or char == "\t":
-            self._write("    " if char == "\t" else " ")
-        elif self._column == 0:
-            self._write(" ")
-
-    def _flush(self) -> None:
-        word, self._word = self._word, ""
-        if not word:
-            return
-        at_start = self._column == 0
-        self.started = True
-        if self._marks and word.startswith("```") and at_start:
-            self._fence = not self._fence
-            self._put(word, "dim")
-        elif self._fence:
-            self._put(word, "cyan", wrap=False)
-        elif self._marks and not self._code and at_start and re.fullmatch(r"#{1,6}", word):
-            self._style = "bold"
-        elif self._marks and not self._code and word in ("*", "-", "+") and at_start:
-            self._put("•", "")
-        else:
-            self._spans(word)
-
-    def _spans(self, word: str) -> None:
-        """A word, its ** and ` taken as marks where they open or close; ``2**10`` stays what it is."""
-        room = self._console.width - self._column
-        if cell_len(word) > room and cell_len(word) <= self._console.width and self._column:
-            self._write("\n")
-            self._column = 0
-        if not self._marks:
-            self._put(word, "")
-            return
-        for mark in re.split(r"(\*\*|`)", word):
-            if mark == "`":
-                self._code = not self._code
-            elif mark == "**" and not self._code and self._turns(word):
-                self._bold = not self._bold
-            elif mark:
-                self._put(mark, " ".join(filter(None, [self._style, "bold" * self._bold, "cyan" * self._code])))
-
-    def _turns(self, word: str) -> bool:
-        if self._bold:
-            return bool(re.search(r"\*\*\W*$", word))
-        return bool(re.match(r"\W*?\*\*\S", word)) and not re.match(r"\W*?\*\*\*", word)
-
-    def _put(self, text: str, style: str, wrap: bool = True) -> None:
-        width = self._console.width
-        while wrap and self._column + cell_len(text) > width:
-            head = chop_cells(text, max(width - self._column, 2))[0]
-            self._write(head + "\n", style)
-            self._column, text = 0, text[len(head) :]
-        self._write(text, style)
-
-    def _write(self, text: str, style: str = "") -> None:
-        self._column += cell_len(text.replace("\n", ""))
-        self._console.print(Styled(text, style=style or self._base), end="", soft_wrap=True)
-
-
 class Screen:
     """A terminal: answers stream, calls are cards, pictures appear where the terminal can show them.
 
@@ -226,7 +116,9 @@ class Screen:
     """
 
     def __init__(self, out: TextIO | None = None, *, transcript: bool = False) -> None:
-        self._console = Console(file=out or sys.stdout, highlight=False, markup=False, emoji=False, legacy_windows=False)
+        self._console = Console(
+            file=out or sys.stdout, highlight=False, markup=False, emoji=False, legacy_windows=False
+        )
         self._transcript = transcript
         self._plain = "utf" not in (self._console.encoding or "").lower()
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal and not transcript
@@ -234,14 +126,15 @@ class Screen:
         self._status: Status | None = None
         self._flow = Flow(self._console)
         self._thought = Flow(self._console, "dim italic")
-        self._streamed = ""
+        self._streamed = ""  # what came in pieces since the last finished segment
+        self._shown = ""  # the finished segments of this request
         self._made: set[str] = set()
         self._names: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *why: *Why) -> None:
         self.rest()
 
     def rest(self) -> None:
@@ -249,6 +142,7 @@ class Screen:
         self._still()
         self._thought.end()
         self._flow.end()
+        self._streamed = ""
 
     def wait(self, text: str) -> None:
         """Show that something goes on, where that can be shown without leaving traces."""
@@ -298,9 +192,11 @@ class Screen:
             self._streamed += event.text
             self._flow.feed(event.text)
             return
-        if not self._streamed:
+        if self._streamed.strip() != event.text.strip():
+            self._flow.end()
             self._flow.feed(event.text)
-        self._streamed = event.text
+        self._streamed = ""
+        self._shown += event.text.strip() + "\n"
         self._flow.end()
 
     def _on_started(self, event: Started) -> None:
@@ -311,16 +207,15 @@ class Screen:
             self.wait("thinking")
 
     def _on_request(self, event: Request) -> None:
-        self._streamed = ""
+        self._shown = ""
         if self._transcript:
             self._console.print()
             self._console.print(Styled(f"> {seen(event.text)}", style="bold"))
             for attachment in event.attachments:
-                self._line(f"  with {attachment.path}", "dim")
+                self._line(f"with {attachment.path}", "dim", "  ")
         self.wait("thinking")
 
     def _on_call(self, event: Call) -> None:
-        self._streamed = ""
         call = event.call
         if isinstance(call, Malformed):
             self._line(f"{self._mark('✗')} a call that cannot be read: {call.problem}", "red")
@@ -331,9 +226,9 @@ class Screen:
 
     def _on_decision(self, event: Decision) -> None:
         if event.verdict == "deny" or event.approved is False:
-            self._line(f"  {self._mark('✗')} not allowed: {event.rule}", "red")
+            self._line(f"{self._mark('✗')} not allowed: {event.rule}", "red", "  ")
         elif event.verdict == "ask" and event.approved:
-            self._line(f"  allowed by you: {event.rule}", "dim")
+            self._line(f"allowed by you: {event.rule}", "dim", "  ")
 
     def _on_result(self, event: Result) -> None:
         self._outcome(event.result)
@@ -346,59 +241,63 @@ class Screen:
         self._line(f"({event.dropped} earlier messages left the context)", "dim")
 
     def _on_answer(self, event: Answer) -> None:
-        if event.text.strip() != self._streamed.strip():
+        if not self._shown.strip().endswith(event.text.strip()):
             self._flow.feed(event.text)
             self._flow.end()
-        self._streamed = ""
         for number, citation in enumerate(event.citations, 1):
-            self._line(f"[{number}] {citation.title}  {citation.location}", "dim")
+            if citation.location not in event.text:
+                self._line(f"[{number}] {citation.title}  {citation.location}", "dim")
         for artifact in event.artifacts:
             self._artifact(artifact)
 
     def _on_failure(self, event: Failure) -> None:
-        self._streamed = ""
         if self._transcript:
             self._line(f"{self._mark('✗')} {event.kind}: {event.message}", "red")
 
     def _card(self, name: str, arguments: Mapping[str, Any]) -> None:
-        width = self._console.width
         code = arguments.get("code")
         rest = {key: value for key, value in arguments.items() if not (key == "code" and isinstance(code, str))}
-        head = Styled(f"{self._mark('●')} {one_line(name, 64)}", style="bold blue")
-        shown = one_line(_arguments(rest), max(width - len(head) - 2, 10))
-        self._console.print(head + Styled(f"  {shown}" if shown else "", style="not bold default"), soft_wrap=True)
-        if not isinstance(code, str):
-            return
-        lines = seen(code).strip("\n").split("\n")
+        title = f"{self._mark('●')} {one_line(name, 64)}"
+        shown = one_line(_arguments(rest), max(self._console.width - cell_len(title) - 2, 10))
+        self._print((title, "bold blue"), (f"  {shown}" if shown else "", ""))
+        if isinstance(code, str):
+            self._code(seen(code).strip("\n").split("\n"))
+
+    def _code(self, lines: list[str]) -> None:
         # One line over the fold is shown rather than announced.
         kept = lines if len(lines) <= FOLD + 1 else lines[:FOLD]
         kept = [line if len(line) <= 400 else line[:400] + "…" for line in kept]
-        block = Syntax("\n".join(kept), "python", theme="ansi_dark", background_color="default", word_wrap=True)
-        self._console.print(Padding(block, (0, 0, 0, 2)))
+        coloured = Syntax("", "python", theme="ansi_dark", background_color="default").highlight("\n".join(kept))
+        for line in coloured.split("\n", allow_blank=False):
+            for piece in line.wrap(self._console, max(self._console.width - 2, 10)) or [line]:
+                self._print("  ", piece)
         if len(lines) > len(kept):
-            self._line(f"  {self._mark('…')} {len(lines) - len(kept)} more lines", "dim")
+            self._print((f"  {self._mark('…')} {len(lines) - len(kept)} more lines", "dim"))
 
     def _outcome(self, result: ToolResult) -> None:
         mark = self._mark("✓" if result.ok else "✗")
         head = f"  {mark} {result.seconds:.1f} s  "
         tail = f"  ({result.handle})" if result.handle else ""
         said = one_line(result.preview, max(self._console.width - cell_len(head + tail), 10))
-        line = Styled(head, style="green" if result.ok else "red") + Styled(said) + Styled(seen(tail), style="dim")
-        self._console.print(line, soft_wrap=True)
+        self._print((head, "green" if result.ok else "red"), said, (seen(tail), "dim"))
 
     def _artifact(self, artifact: Artifact) -> None:
         if artifact.path in self._made:
             return
         self._made.add(artifact.path)
         # Unbroken, so that it can be copied.
-        self._console.print(Styled(f"  {self._mark('→')} {one_line(artifact.path, 4096)}"), soft_wrap=True)
+        self._print(f"  {self._mark('→')} {one_line(artifact.path, 4096)}")
         if self._inline and artifact.mime == "image/png" and Path(artifact.path).is_file():
             drawn = picture(artifact.path, self._inline, min(self._console.width - 4, 80))
             self._console.file.write(drawn)
             self._console.file.flush()
 
-    def _line(self, text: str, style: str) -> None:
-        self._console.print(Styled(one_line(text, 2000), style=style))
+    def _line(self, text: str, style: str, indent: str = "") -> None:
+        self._console.print(Styled(indent + one_line(text, 2000), style=style))
+
+    def _print(self, *pieces: str | Styled | tuple[str, str]) -> None:
+        """Pieces, each with its own style, as one line that the console leaves as it is."""
+        self._console.print(Styled.assemble(*pieces), soft_wrap=True)
 
     def _mark(self, mark: str) -> str:
         ascii_marks = {"✓": "ok", "✗": "x", "●": "*", "→": "->", "…": "..."}
@@ -412,7 +311,9 @@ class Screen:
 
 def _arguments(arguments: Mapping[str, Any]) -> str:
     """Arguments in a line: a lone text as it is, others as ``name: value``."""
-    values = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for k, v in arguments.items()}
+    values = {
+        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for k, v in arguments.items()
+    }
     if len(values) == 1 and isinstance(next(iter(arguments.values())), str):
         return next(iter(values.values()))
     return ", ".join(f"{key}: {value}" for key, value in values.items())

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from llmos.kernel.errors import UsageError
+from llmos.kernel.hygiene import clean
 from llmos.memory.workspace import open_text, text_lines
 
 Kind = Literal["number", "year", "month", "date", "time", "quarter", "text", "yes/no", "empty"]
@@ -52,7 +53,6 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 _CODE = re.compile(r"0\d+")  # 00123 is a code, not a number
 _YEAR_NAME = re.compile(r"year|yr|founded|built|released?|opened|born|season|vintage|jahr|année|año", re.IGNORECASE)
 _CENTURY = re.compile(r"(?:19|20)\d\d")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _name(text: str) -> str:
 
 def _plain(text: str) -> str:
     """One line without control, zero-width or bidi characters: outside text must not draw on a terminal."""
-    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+    return " ".join(clean(text).split())
 
 
 def _cut(text: str, length: int) -> str:
@@ -253,7 +253,7 @@ def look(path: Path, name: str, source: str = "") -> Table | str:
 
 def _delimited(stream: TextIO, name: str, source: str) -> Table:
     head = list(islice(text_lines(stream), 200))
-    delimiter, width = _sniff(head)
+    delimiter, width = sniff(head)
     rows = _rows(chain(head, text_lines(stream)), delimiter)
     skipped, first = 0, next(rows, [])
     while len(first) != width and (following := next(rows, None)) is not None:  # a title above the table
@@ -281,7 +281,7 @@ def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
         yield row
 
 
-def _sniff(head: Sequence[str]) -> tuple[str, int]:
+def sniff(head: Sequence[str]) -> tuple[str, int]:
     """The delimiter and the number of columns: the reading in which most rows have the same, larger, width."""
     best = (0.0, 1, "\x1f")
     for delimiter in ",;\t|":

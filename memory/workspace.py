@@ -38,15 +38,20 @@ def encoding_of(sample: bytes) -> str:
         return "cp1252"
 
 
-def open_text(path: Path, name: str) -> TextIO:
-    """Open a text file in whatever encoding it has; UsageError where it is empty or binary."""
-    with path.open("rb") as stream:
-        sample = stream.read(LINE_BYTES)
+def encoding_for(sample: bytes, name: str) -> str:
+    """As :func:`encoding_of`; UsageError, one line that names the file, where it is empty or binary."""
     if not sample.strip():
         raise UsageError(f"{name} is empty; give a file with data in it")
     encoding = encoding_of(sample)
     if not encoding:
         raise UsageError(f"{name} is binary, not text; give csv, tsv, json, txt or md")
+    return encoding
+
+
+def open_text(path: Path, name: str) -> TextIO:
+    """Open a text file in whatever encoding it has; UsageError where it is empty or binary."""
+    with path.open("rb") as stream:
+        encoding = encoding_for(stream.read(LINE_BYTES), name)
     return path.open(encoding=encoding, errors="replace", newline="")
 
 

@@ -23,7 +23,7 @@ _SURE = [
     re.compile(rf"{_DAY}\s*(?:of\s+)?{_MONTH}\s*,?\s*{_YEAR}", re.I),
 ]
 _LOOSE = [
-    re.compile(rf"(?P<year>\d{{4}})/(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?![\d.])"),
+    re.compile(r"(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})(?![\d.])"),
     re.compile(rf"(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}})/{_YEAR}"),
 ]
 _HINT = re.compile(
@@ -65,7 +65,7 @@ def _make(fields: dict[str, str], literal: str) -> date:
 
 
 def shift(start: date, months: int, days: int) -> date:
-    """``start`` moved by whole months first (clamped to the month's last day), then by days; ToolError outside 1-9999."""
+    """``start`` moved by months (clamped to the month's last day), then by days; ToolError outside 1-9999."""
     try:
         year, month0 = divmod(start.year * 12 + start.month - 1 + months, 12)
         day = min(start.day, calendar.monthrange(year, month0 + 1)[1])

@@ -34,16 +34,16 @@ def show_integer(value: int) -> str:
     return f"{_scientific(rounded)} (rounded; {Decimal(value).adjusted() + 1} digits)"
 
 
-def show_decimal(value: Number, digits: int = DIGITS) -> str:
-    """Plain decimals: all of them where they end within 18 digits, else rounded to ``digits`` (two places at least)."""
+def show_decimal(value: Number, exact_up_to: int = 18) -> str:
+    """Plain decimals: all of them where they end within ``exact_up_to`` digits, else 12 digits (2 places at least)."""
     if value.denominator == 1:
         return show_integer(int(value))
     wide = Context(prec=30)
     exact = wide.divide(wide.create_decimal(value.numerator), wide.create_decimal(value.denominator))
-    if _ends(value) and len(exact.normalize(wide).as_tuple().digits) <= 18:
+    if _ends(value) and len(exact.normalize(wide).as_tuple().digits) <= exact_up_to:
         return show_real(exact.normalize(wide))
     whole = exact.adjusted() + 1
-    return show_real(Context(prec=max(digits, whole + 2 if whole <= 18 else 0)).plus(exact))
+    return show_real(Context(prec=max(DIGITS, whole + 2 if whole <= 18 else 0)).plus(exact))
 
 
 def show_real(value: Decimal) -> str:

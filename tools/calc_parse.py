@@ -5,99 +5,29 @@ text said, evaluating it can only do arithmetic. Precedence, low to high: relati
 (left to right: ``1/2x`` is x/2), sign, ^ (right to left), postfix ! and %. In unit text a number binds its unit first.
 """
 
-from dataclasses import dataclass
-from datetime import date
 from fractions import Fraction
 
 from llmos.kernel.tool import ToolError
+from llmos.tools.calc_names import ALIASES, CALLABLE, DAY_WORDS, FUNCTIONS, SIGNATURES
 from llmos.tools.calc_text import KEYWORDS, Token
-from llmos.tools.calc_units import Unit, match_unit
+from llmos.tools.calc_tree import Binary, Call, Compound, Day, Measure, Name, Node, Num, Relation, Unary
+from llmos.tools.calc_unit_table import Unit
+from llmos.tools.calc_units import match_unit
 
 MAX_DEPTH = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Num:
-    """An exact number."""
-
-    value: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A constant or a variable."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """``op`` is ``-``, or the postfix ``%`` (percent), ``!`` (factorial), ``deg`` (degrees to radians)."""
-
-    op: str
-    arg: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """``op`` is one of ``+ - * / ^ mod off``."""
-
-    op: str
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """``op`` is one of ``= != < <= > >=``."""
-
-    op: str
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function by its lower-case name, lists in its arguments flattened."""
-
-    name: str
-    args: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A date literal."""
-
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number with its unit."""
-
-    value: Fraction
-    unit: Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Compound:
-    """Measures side by side, which add: ``2 hours 30 minutes``."""
-
-    parts: tuple[Measure, ...]
-
-
-Node = Num | Name | Unary | Binary | Relation | Call | Day | Measure | Compound
-
 _RELATIONS = ("=", "!=", "<", "<=", ">", ">=")
+_WORD_OPERATORS = {"of": "*", "mod": "mod", "off": "off", "per": "/"}
 _POSTFIX_WORDS = {"deg": "deg", "degree": "deg", "degrees": "deg", "rad": "", "radian": "", "radians": ""}
 
 
-def parse(tokens: list[Token], functions: frozenset[str], units: bool = False) -> Node:
-    """The tree of a whole expression. ``functions`` are the names that may be called; ``units`` reads names as units.
+def parse(tokens: list[Token], units: bool = False) -> Node:
+    """The tree of a whole expression; ``units`` reads names as units where they are.
 
     ToolError, one line, where the text does not fit the grammar.
     """
-    parser = _Parser(tokens, functions, units)
+    parser = _Parser(tokens, units)
     tree = parser.relation()
     if parser.peek.kind != "end":
         parser.fail()
@@ -105,8 +35,8 @@ def parse(tokens: list[Token], functions: frozenset[str], units: bool = False) -
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token], functions: frozenset[str], units: bool) -> None:
-        self.tokens, self.functions, self.units = tokens, functions, units
+    def __init__(self, tokens: list[Token], units: bool) -> None:
+        self.tokens, self.units = tokens, units
         self.at, self.depth, self.bars = 0, 0, 0
 
     @property
@@ -163,7 +93,12 @@ class _Parser:
         left = self.product()
         while self.ahead("+") or self.ahead("-"):
             op = self.next().text
-            left = Binary(op, left, self.product())
+            right = self.product()
+            if _is_percent(right) and not _is_percent(left):
+                # 80 + 15% adds 15% of the 80, as on any pocket calculator.
+                left = Binary("*", left, Binary(op, Num(Fraction(1)), right))
+            else:
+                left = Binary(op, left, right)
         self.depth -= 1
         return left
 
@@ -178,9 +113,9 @@ class _Parser:
             elif self.ahead("%"):  # a % that postfix() left alone is the remainder
                 self.at += 1
                 left = Binary("mod", left, self.signed())
-            elif word in ("of", "mod", "off"):
+            elif word in _WORD_OPERATORS:
                 self.at += 1
-                left = Binary("*" if word == "of" else word, left, self.signed())
+                left = Binary(_WORD_OPERATORS[word], left, self.signed())
             elif self.starts_operand(token):
                 left = Binary("*", left, self.power())
             else:
@@ -273,29 +208,38 @@ class _Parser:
             return Num(value)
         self.at = unit[1]
         parts = [Measure(value, unit[0])]
-        if self.peek.kind == "num":
+        if self.number_ahead():
             more = self.number(self.next())
             if not isinstance(more, Measure | Compound):
                 raise ToolError(f"a unit is missing after {self.tokens[self.at - 1].text[:20]}")
             parts += more.parts if isinstance(more, Compound) else [more]
         return parts[0] if len(parts) == 1 else Compound(tuple(parts))
 
+    def number_ahead(self) -> bool:
+        return self.peek.kind == "num"
+
     def unit_at(self, offset: int) -> tuple[Unit, int] | None:
         return match_unit(self.tokens, self.at + offset)
 
     def named(self, token: Token) -> Node:
         name = token.text.lower()
-        if name in self.functions and not self.peek.kind == "end":
+        if name in CALLABLE and (self.ahead("(") or (name in FUNCTIONS and not self.follows_nothing())):
             return self.call(name)
         if self.ahead("(") and len(name) > 1 and name not in ("pi", "oo", "inf", "infinity"):
-            raise ToolError(f"unknown function '{token.text}'{nearest(name, self.functions)}")
-        if name in KEYWORDS:
+            raise ToolError(f"unknown function '{token.text}'{nearest(name, CALLABLE)}")
+        if name in KEYWORDS and not (name == "in" and self.units):
             raise ToolError(f"unexpected '{name}'")
         unit = match_unit(self.tokens, self.at - 1) if self.units else None
         if unit:
             self.at = unit[1]
             return Measure(Fraction(1), unit[0])
+        if name in CALLABLE and name not in DAY_WORDS:
+            raise ToolError(f"{name} needs its arguments in brackets")
         return Name(token.text)
+
+    def follows_nothing(self) -> bool:
+        """Whether no operand comes next, so that a function's name stands alone."""
+        return self.peek.kind == "end" or (self.peek.kind == "op" and self.peek.text not in ("(", "|", "-", "^"))
 
     def call(self, name: str) -> Node:
         power: Node | None = None
@@ -310,6 +254,12 @@ class _Parser:
             self.depth -= 1
             if self.starts_operand(self.peek):
                 raise ToolError(f"write {name}(...) with brackets")
+        name = ALIASES.get(name, name)
+        fewest, most = SIGNATURES[name]
+        if not fewest <= len(args) <= most:
+            wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
+            hint = " (inside a function write 1234, not 1,234)" if len(args) > most else ""
+            raise ToolError(f"{name} takes {wanted} argument{'s' * (wanted != '1')}, not {len(args)}{hint}")
         node: Node = Call(name, tuple(args))
         return Binary("^", node, power) if power else node
 
@@ -327,6 +277,12 @@ class _Parser:
                 self.expect(",")
         self.bars = bars
         return args
+
+
+def _is_percent(node: Node) -> bool:
+    if isinstance(node, Binary) and node.op in "+-":
+        return _is_percent(node.left) and _is_percent(node.right)
+    return isinstance(node, Unary) and (node.op == "%" or (node.op == "-" and _is_percent(node.arg)))
 
 
 def _ratio(top: Token, bottom: Token) -> Fraction:

@@ -2,7 +2,7 @@
 
 Nothing here evaluates anything. A character outside the table is an error, so quotes, dots, backslashes, control
 characters and letters outside ASCII never reach the parser. Commas: ``1,234,567`` is one number at the top level and
-inside plain brackets; directly inside a function call a comma always parts arguments (``max(1,234)`` is max of 1 and 234).
+inside plain brackets; directly inside a function call a comma always parts arguments (``max(1,234)`` is 234).
 """
 
 import re
@@ -15,7 +15,7 @@ from llmos.kernel.tool import ToolError
 from llmos.tools.calc_dates import match_date, speaks_of_dates
 
 MAX_CHARS = 500
-MAX_BITS = 200_000  # of an exact number: about 60,000 digits
+MAX_BITS = 300_000  # of an exact number: about 90,000 digits
 
 KEYWORDS = frozenset({"to", "in", "into", "as", "of", "off", "mod", "per", "and"})
 
@@ -32,12 +32,13 @@ class Token(NamedTuple):
     day: date | None = None
 
 
+# ruff: noqa: RUF001 (the look-alikes are what this table is for)
 _CHARS = {
     "×": "*", "⋅": "*", "·": "*", "∗": "*", "∙": "*", "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-", "—": "-",
-    "√": " sqrt ", "∛": " cbrt ", "π": " pi ", "∞": " oo ", "≤": "<=", "≥": ">=", "≠": "!=", "％": "%",
-    "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅛": " 1/8", "⅜": " 3/8",
-    "⅝": " 5/8", "⅞": " 7/8", "°": " deg ", "º": " deg ", "℃": " degC", "℉": " degF", "µ": "u", "μ": "u",
-    "Ω": "ohm", "Ω": "ohm", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\t": " ", "\n": " ", "\r": " ",
+    "√": " sqrt ", "∛": " cbrt ", "π": " pi ", "∞": " oo ", "≤": "<=", "≥": ">=", "≠": "!=", "％": "%", "½": " 1/2",
+    "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8", "⅞": " 7/8",
+    "°": " deg ", "º": " deg ", "℃": " degC", "℉": " degF", "µ": "u", "μ": "u", "Ω": "ohm", "\u2126": "ohm",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\t": " ", "\n": " ", "\r": " ",
 }  # fmt: skip
 _TABLE = str.maketrans(_CHARS)
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -45,6 +46,7 @@ _WORDS = [
     (re.compile(pattern, re.I), new)
     for pattern, new in [
         (r"^\s*(?:please\s+)?(?:what\s+is|what's|calculate|compute|evaluate|how\s+much\s+is)\s+(?:the\s+)?", ""),
+        (r"^\s*convert\s+(?=[^\s(])", ""),
         (r"\bdeg\s+([CF])\b", r"deg\1"),
         (r"\bdivided\s+by\b", "/"),
         (r"\b(?:multiplied\s+by|times)\b", "*"),
@@ -63,12 +65,14 @@ _WORDS = [
 ]
 _TOKEN = re.compile(
     r"(?P<hex>0[xX][0-9a-fA-F]+|0[bB][01]+)(?![\w.])"
-    r"|(?P<num>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?!\w))?)(?![.]\d)"
+    r"|(?P<num>(?>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?!\w))?)(?!\.))"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<op>\*\*|<=|>=|==|!=|[-+*/^%!()=<>|,;{}\[\]])"
 )
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?![\d_])(?!,\d{3}\b)")
 _TIMES_X = re.compile(r"(?<![\w.])(\d[\d.,]*)\s*[xX]\s*(?=\d)")
+_QUOTED = re.compile(r"([\"'])([\w ,/.-]{6,20})\1")
+_FEET_INCHES = re.compile(r"(\d+)\s*['′]\s*(\d+(?:\.\d+)?)\s*(?:\"|''|″)")
 _CLOSING = str.maketrans("{}", "[]")
 
 
@@ -86,6 +90,8 @@ def normalise(expression: object) -> str:
         text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: f"^({m[0].translate(_SUPERSCRIPT)})", text).translate(_TABLE)
     else:
         text = re.sub(r"[\t\r\n]", " ", text)
+    text = _QUOTED.sub(lambda m: m[2] if _is_date(m[2]) else m[0], text)
+    text = _FEET_INCHES.sub(r"\1 ft \2 in", text)
     text = re.sub(r"[$€£](?=\s?[\d.])", "", text)
     if any(c.isalpha() for c in text):
         for pattern, new in _WORDS:
@@ -95,6 +101,11 @@ def normalise(expression: object) -> str:
     if not text:
         raise ToolError("the expression is empty")
     return text
+
+
+def _is_date(text: str) -> bool:
+    found = match_date(text, 0, True)
+    return found is not None and found[1] == len(text)
 
 
 def tokenize(text: str) -> list[Token]:
@@ -135,6 +146,8 @@ def _one(text: str, at: int, spaced: bool, in_call: bool) -> tuple[Token, int]:
         return Token("num", digits, spaced, Fraction(digits.replace(",", ""))), stop
     found = _TOKEN.match(text, at)
     if not found:
+        if text[at].isdigit():
+            raise ToolError(f"cannot read the number at position {at + 1}")
         raise ToolError(f"unexpected {_char(text[at])} at position {at + 1}")
     word = found.group()
     if found.lastgroup == "hex":

@@ -23,7 +23,9 @@ def kind(unit: Unit) -> str:
         if dims == unit.dims:
             return name
     symbols = ("m", "kg", "s", "K", "bit", "rad", "A")
-    return "*".join(s if d == 1 else f"{s}^{d}" for s, d in zip(symbols, unit.dims, strict=True) if d) or "a plain number"
+    return (
+        "*".join(s if d == 1 else f"{s}^{d}" for s, d in zip(symbols, unit.dims, strict=True) if d) or "a plain number"
+    )
 
 
 def match_unit(tokens: list[Token], at: int, target: bool = False) -> tuple[Unit, int] | None:
@@ -49,7 +51,9 @@ def match_unit(tokens: list[Token], at: int, target: bool = False) -> tuple[Unit
             break
         power = -1 if over else 1
         unit, end = _combine(unit, more[0], power, scale), more[1]
-    return Unit(_spelling(tokens, at, end), unit.factor, unit.dims, unit.offset if unit is first[0] else Fraction(0)), end
+    return Unit(
+        _spelling(tokens, at, end), unit.factor, unit.dims, unit.offset if unit is first[0] else Fraction(0)
+    ), end
 
 
 def _term(tokens: list[Token], at: int) -> tuple[Unit, int] | None:
@@ -96,15 +100,19 @@ def _combine(left: Unit, right: Unit, power: int, scale: Fraction = Fraction(1))
 
 def _spelling(tokens: list[Token], at: int, end: int) -> str:
     text = "".join(" " * t.spaced + t.text for t in tokens[at:end]).strip()
-    return text.replace(" ^ ", "^").replace(" / ", "/")
+    return text.replace(" ^ ", "^").replace(" / ", "/").replace("degC", "°C").replace("degF", "°F")
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """``si`` in SI base units (absolute for temperatures), to be shown in ``unit``."""
+    """``si`` in SI base units (absolute for temperatures), to be shown in ``unit``.
+
+    ``counted`` marks a count of days or years between dates: beside a plain number it is a plain number itself.
+    """
 
     si: Fraction
     unit: Unit
+    counted: bool = False
 
     @property
     def value(self) -> Fraction:
@@ -121,7 +129,11 @@ def convert(what: Quantity, unit: Unit) -> Quantity:
     """The same quantity in another unit; consumption turns over into economy (mpg to l/100km). ToolError if unlike."""
     if what.unit.dims == unit.dims:
         return Quantity(what.si, unit)
-    if what.unit.dims == tuple(-d for d in unit.dims) and what.si and kind(unit) in ("fuel economy", "area", "frequency", "time"):
+    if (
+        what.unit.dims == tuple(-d for d in unit.dims)
+        and what.si
+        and kind(unit) in ("fuel economy", "area", "frequency", "time")
+    ):
         return Quantity(1 / what.si, unit)
     raise ToolError(f"cannot convert {what.unit.name} ({kind(what.unit)}) to {unit.name} ({kind(unit)})")
 
@@ -129,5 +141,22 @@ def convert(what: Quantity, unit: Unit) -> Quantity:
 def unknown_unit(name: str) -> ToolError:
     """One line on a unit that is not in the table, with the nearest that is."""
     names = [n.replace("_", " ") for n in units() if len(n) > 2]
-    close = difflib.get_close_matches(name.lower(), names, 1, 0.6)
+    close = difflib.get_close_matches(name.lower(), names, 1, 0.75)
     return ToolError(f"unknown unit '{name[:30]}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+
+
+_PLURALS = {"foot": "feet", "inch": "inches", "century": "centuries"}
+
+
+def worded(name: str, number: str) -> str:
+    """The unit's name in the singular or plural that fits: ``1 byte``, ``1.5 hours``; symbols as they are."""
+    unit = units().get(name)
+    if not unit or len(name) < 3:
+        return name
+    singulars = {plural: single for single, plural in _PLURALS.items()}
+    if number in ("1", "-1"):
+        other = singulars.get(name) or name.removesuffix("s")
+    else:
+        other = _PLURALS.get(name) or (name if name in singulars or name.endswith("s") else f"{name}s")
+    same = units().get(other)
+    return other if len(other) > 2 and same and (same.factor, same.dims) == (unit.factor, unit.dims) else name

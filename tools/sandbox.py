@@ -188,7 +188,7 @@ class Sandbox:
             if cell.flooded:
                 box.kill(cell.flooded)
             if cell.done(_AFTERWARDS) or not box.alive():
-                return "" if box.alive() else box.broken or "Python ended"
+                return "" if box.alive() else box.broken or "ended Python"
             if self._interrupted.is_set() or (cancelled is not None and cancelled.is_set()):
                 return "was interrupted"
             if now >= deadline:

@@ -96,10 +96,10 @@ class Box:
         except (OSError, ValueError) as error:
             self.diagnosis = self.diagnosis or f"the sandbox did not start: {error}"
         finally:
-            self.kill("the watch ended")
+            self.kill("")
             if process is not None:
                 process.wait()
-                self.diagnosis = self.diagnosis or _last_line(process)
+                self.diagnosis = self.diagnosis or self.broken or _last_line(process)
             self._made.set()
 
     def _spawn(self) -> tuple["subprocess.Popen[bytes]", int]:

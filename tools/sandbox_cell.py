@@ -28,9 +28,9 @@ _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 class Figure:
     """A plot: ``png`` bytes (verified structure), its ``title``, and ``data``, the JSON record of what it shows."""
 
-    png: bytes
+    png: bytes = field(repr=False)
     title: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ Every open is ``openat2`` relative to the workspace, beneath it, without symboli
 by the box (``plot-1.png -> ~/.bashrc``) is an error and never a file outside. Reads take regular files with one name only.
 """
 
+import contextlib
 import ctypes
 import os
 import stat
@@ -61,6 +62,13 @@ def create(root: Path, name: str, data: bytes) -> Path:
     with os.fdopen(open_beneath(root, name, flags, 0o644), "wb") as file:
         file.write(data)
     return root / name
+
+
+def replace(root: Path, name: str, data: bytes) -> Path:
+    """Write a file, in the place of whatever has its name (a link is removed, not followed). Raises ``OSError``."""
+    with _folder(root) as folder, contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+    return create(root, name, data)
 
 
 def usage(root: Path) -> Usage:

@@ -16,10 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llmos.tools.sandbox_watch import TEMPORARY
+
 NOBODY = 65534
 INSIDE = "/run/box"  # where llmos's own inside modules are seen
 WORKSPACE = "/session"  # not /workspace: on rented machines that is where the checkout lies
-_MODULES = ("sandbox_main", "sandbox_prelude")
+FONTS = "/tmp/mpl"
+_MODULES = (
+    "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_figures", "sandbox_record", "sandbox_show", "sandbox_trend",
+)  # fmt: skip
 _HIDDEN = (
     "cmdline", "config.gz", "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules",
     "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "version", "vmallocinfo",
@@ -54,7 +59,15 @@ def plan(workspace: Path) -> Plan:
         made.shown[f"{INSIDE}/{package}/__init__.py"] = f"{here}/__init__.py"
     for module in _MODULES:
         made.shown[f"{INSIDE}/llmos/tools/{module}.py"] = f"{here}/{module}.py"
+    made.shown.update(_fonts())
     return made
+
+
+def _fonts() -> dict[str, str]:
+    """matplotlib's list of the host's fonts, if its owner has one: finding them anew takes a third of a second."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "matplotlib")
+    lists = [path for path in cache.glob("fontlist-v*.json") if path.is_file()] if cache.is_dir() else []
+    return {f"{FONTS}/{path.name}": str(path) for path in lists}
 
 
 def command(made: Plan, run: Sequence[str], seccomp: int, status: int) -> list[str]:
@@ -110,7 +123,9 @@ def _bubblewrap(
     for name in _HIDDEN:
         if os.path.exists(f"/proc/{name}"):
             line += ["--ro-bind", "/dev/null", f"/proc/{name}"]
-    line += ["--dev", "/dev", "--size", str(16 << 20), "--tmpfs", "/dev/shm", "--size", str(64 << 20), "--tmpfs", "/tmp"]
+    line += ["--dev", "/dev"]
+    for name, size in TEMPORARY.items():
+        line += ["--size", str(size), "--tmpfs", f"/{name}"]
     for place in made.shown:  # after the temporary file systems: a checkout may lie in /tmp
         line += ["--ro-bind", sources[place], place]
     line += ["--bind", workspace, WORKSPACE]
@@ -143,7 +158,7 @@ def _variables(made: Plan) -> dict[str, str]:
         "TMPDIR": "/tmp",
         "XDG_CACHE_HOME": "/tmp/cache",
         "IPYTHONDIR": "/tmp/ipython",
-        "MPLCONFIGDIR": "/tmp/mpl",
+        "MPLCONFIGDIR": FONTS,
         "MPLBACKEND": "agg",
         **dict.fromkeys(_THREADS, "1"),
     }

@@ -1,2 +1,236 @@
-def install(kernel, output, config):
-    pass
+"""What code finds in the sandbox before its first line: ``np``, ``pd``, ``plt``, ``load``, ``trend``; and short, plain output.
+
+Runs inside. The libraries are imported while nobody waits, or at the first cell that names them, whichever comes first:
+a cell that computes ``1 + 1`` does not pay for matplotlib.
+"""
+
+import builtins
+import contextlib
+import linecache
+import os
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+FIGURE_MIME = "application/vnd.llmos.figure+json"
+_QUIET = "llmos"  # key of our request's metadata
+
+
+def install(kernel: Any, output: Any, config: dict[str, Any]) -> None:
+    """Make a fresh kernel ours. ``output`` is the class of its two streams, ``config`` the box's."""
+    Prelude(kernel, output, config).install()
+
+
+class Prelude:
+    """The names and hooks of one kernel."""
+
+    def __init__(self, kernel: Any, output: Any, config: dict[str, Any]) -> None:
+        self.kernel, self.shell, self.output = kernel, kernel.shell, output
+        self.limit, self.figures = config["output"], config["figures"]
+        self.gallery: Any = None
+        # What a cell may name, and the imports that stand behind it, quickest first.
+        self.waiting: dict[str, tuple[re.Pattern[str], Callable[[], None]]] = {
+            "numpy": (re.compile(r"\b(np|numpy|pd|pandas|plt|matplotlib|load|trend)\b"), self._numpy),
+            "pandas": (re.compile(r"\b(pd|pandas|load)\b"), self._pandas),
+            "matplotlib": (re.compile(r"\b(plt|pylab|matplotlib|mpl|trend|seaborn|sns|plot|hist|boxplot)\b"), self._plots),
+            "first figure": (re.compile(r"(?!)"), self._rehearse),  # never waited for
+        }
+
+    def install(self) -> None:
+        shell = self.shell
+        shell.display_formatter.active_types = ["text/plain"]
+        shell.display_formatter.formatters["text/plain"].max_seq_length = 100
+        shell.events.register("pre_run_cell", self._before)
+        shell.events.register("post_run_cell", self._after)
+        shell.showtraceback = self._error
+        shell.showsyntaxerror = self._error
+        shell.ask_exit = lambda: None
+        for name in ("exit", "quit"):
+            shell.user_ns[name] = _leave
+        for name in ("get_ipython", "In", "Out", "_", "__", "___", "_oh", "_dh", "_ih"):
+            shell.user_ns_hidden.setdefault(name, None)
+        self._format = shell.displayhook.compute_format_data
+        shell.displayhook.compute_format_data = self._display
+        self.output.left = self.limit
+        sys.path.insert(0, "")
+        warnings.filterwarnings("ignore", message="To exit: use")
+        self._later()
+
+    def _later(self) -> None:
+        """Import one library per turn of the kernel's loop, so that a cell that comes meanwhile waits for one at most."""
+        from tornado.ioloop import IOLoop
+
+        def step() -> None:
+            if self.waiting:
+                with contextlib.suppress(Exception):  # a cell that needs it will tell
+                    self._bring(next(iter(self.waiting)))
+                loop.call_later(0.001, step)
+
+        loop = IOLoop.current()
+        loop.call_later(0.005, step)
+
+    def _bring(self, library: str) -> None:
+        _, bring = self.waiting.pop(library)
+        bring()
+
+    def _before(self, info: Any) -> None:
+        self.output.left, self.output.dropped = self.limit, 0
+        code = str(info.raw_cell)
+        for library, (pattern, _) in list(self.waiting.items()):
+            if pattern.search(code):
+                self._bring(library)
+
+    def _after(self, result: Any) -> None:
+        if self.gallery is not None or "matplotlib.figure" in sys.modules:
+            if "matplotlib" in self.waiting:
+                self._bring("matplotlib")
+            quiet = bool((self.shell.get_parent().get("metadata") or {}).get(_QUIET, {}).get("quiet"))
+            self.gallery.send(quiet or not result.success)
+        if self.output.dropped:
+            self.output.left = 200
+            print(f"\n[{self.output.dropped:,} more characters of output were not kept]")
+
+    def _display(self, value: Any) -> Any:
+        if self.gallery is not None:
+            from llmos.tools.sandbox_figures import figure_of
+
+            figure = figure_of(value)
+            if figure is not None:
+                self.gallery.ask(figure)
+                return {}, {}
+        # The embedded kernel was trained on results in this form.
+        from llmos.tools.sandbox_show import show
+
+        return {"text/plain": show(value)}, {}
+
+    def _error(self, *_: Any, **__: Any) -> None:
+        kind, error, trace = sys.exc_info()
+        if kind is None or error is None:
+            return
+        self.shell._showtraceback(kind, error, short_traceback(error, trace, self.shell.compile))
+
+    def _numpy(self) -> None:
+        import numpy as np
+
+        with contextlib.suppress(ImportError, AttributeError):
+            # Each message has a context of its own, where options set here would not be seen: so the defaults change.
+            from numpy._core import printoptions
+
+            with np.printoptions(legacy="1.25", linewidth=110, threshold=60, edgeitems=4, suppress=True):
+                printoptions.default_format_options_dict.update(printoptions.format_options.get())
+        self.shell.user_ns.setdefault("np", np)
+
+    def _pandas(self) -> None:
+        import pandas as pd
+
+        from llmos.tools import sandbox_load
+
+        for option, value in {
+            "display.max_rows": 20,
+            "display.min_rows": 10,
+            "display.max_columns": 14,
+            "display.width": 120,
+            "display.max_colwidth": 40,
+            "display.precision": 4,
+        }.items():
+            pd.set_option(option, value)
+        self.shell.user_ns.update({"pd": pd, "load": sandbox_load.load})
+        for name in ("read_csv", "read_table", "read_json", "read_excel"):
+            setattr(pd, name, _finding(getattr(pd, name)))
+        self.shell.user_ns["open"] = _finding(_OPEN)
+        warnings.filterwarnings("ignore", message="Could not infer format")
+
+    def _plots(self) -> None:
+        import matplotlib
+        import matplotlib.artist
+
+        # Texts for a manual nobody reads here: a third of the import time.
+        matplotlib.artist.kwdoc = lambda artist: ""
+        if hasattr(matplotlib.artist.Artist, "_update_set_signature_and_docstring"):
+            matplotlib.artist.Artist._update_set_signature_and_docstring = classmethod(lambda cls: None)
+        import matplotlib.pyplot as plt
+
+        from llmos.tools import sandbox_figures, sandbox_trend
+
+        matplotlib.use = lambda *_, **__: None
+        self.gallery = sandbox_figures.Gallery(sandbox_figures.publisher(self.shell, FIGURE_MIME), self.figures)
+        formatter = self.shell.display_formatter.ipython_display_formatter
+        formatter.for_type(matplotlib.figure.Figure, self.gallery.ask)
+        self.shell.user_ns.update({"plt": plt, "trend": sandbox_trend.trend})
+
+
+    def _rehearse(self) -> None:
+        """Draw a figure for nobody: fonts and caches are then ready for the first real one."""
+        import matplotlib.pyplot as plt
+
+        from llmos.tools import sandbox_figures
+
+        figure, ax = plt.subplots()
+        ax.plot([1, 2], label="a")
+        ax.legend()
+        sandbox_figures.finish(figure)
+        sandbox_figures.picture(figure, "")
+        plt.close(figure)
+        self.gallery.forget()
+
+
+def short_traceback(error: BaseException, trace: Any, compiler: Any = None) -> list[str]:
+    """An error as a person would tell it: the line of the cell, then type and message. No frames of libraries."""
+    if isinstance(error, SyntaxError):
+        where = f"Line {error.lineno}: {(error.text or '').strip()}"
+        return [where, f"{type(error).__name__}: {error.msg}"]
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return [f"{type(error).__name__}{': the cell ended itself' * isinstance(error, SystemExit)}"]
+    lines = []
+    for frame in traceback.extract_tb(trace):
+        # IPython compiles cells under names in its own temporary folder.
+        if "ipykernel_" in frame.filename or frame.filename.startswith(("<ipython", os.getcwd())):
+            text = linecache.getline(frame.filename, frame.lineno or 0).strip() or (frame.line or "")
+            inside = f" in {frame.name}" if frame.name not in ("<module>", "<cell line: 1>") and "<" not in frame.name else ""
+            lines.append(f"Line {frame.lineno}{inside}: {text}")
+    if len(lines) > 4:
+        lines = [lines[0], "…", *lines[-2:]]
+    message = " ".join(str(error).split("\n")[:6]) if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        message = f"{message}{_columns(trace, error)}"
+    return [*lines, f"{type(error).__name__}: {message}"[:2000]]
+
+
+def _columns(trace: Any, error: KeyError) -> str:
+    """For a key that a DataFrame has not: the columns that it has."""
+    if "pandas" not in sys.modules:
+        return ""
+    frame_type = sys.modules["pandas"].DataFrame
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, frame_type) and error.args and error.args[0] not in owner.columns:
+            return f" is no column; the columns are: {', '.join(map(str, owner.columns[:40]))}"
+        trace = trace.tb_next
+    return ""
+
+
+def _finding(function: Any) -> Any:
+    """A reading function that also finds a session's file by its bare name."""
+
+    def found(path: Any = None, *args: Any, **kwargs: Any) -> Any:
+        reading = function is not _OPEN or not set(str(args[0] if args else kwargs.get("mode", "r"))) & set("wax+")
+        if reading and isinstance(path, str | os.PathLike) and not os.path.exists(path) and "://" not in str(path):
+            from llmos.tools.sandbox_load import find
+
+            if not str(path).startswith(("/proc", "/sys", "/dev", "/etc", "/usr", "/tmp")):
+                path = find(os.fspath(path))
+        return function(path, *args, **kwargs) if path is not None else function(*args, **kwargs)
+
+    found.__name__, found.__doc__ = function.__name__, function.__doc__
+    return found
+
+
+_OPEN = builtins.open
+
+
+def _leave(*_: Any) -> None:
+    """Leaving is the host's business."""
+    raise RuntimeError("there is nothing to exit: the cell simply ends")

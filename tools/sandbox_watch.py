@@ -12,6 +12,7 @@ from pathlib import Path
 from llmos.tools import sandbox_files
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TEMPORARY = {"tmp": 64 << 20, "dev/shm": 16 << 20}  # the box's own folders in memory, bytes
 _INODES = 20_000  # in the box's own temporary folders: a tmpfs bounds bytes, and its inodes are kernel memory
 
 
@@ -50,7 +51,7 @@ class Watch:
         """Which limit is exceeded right now, in a few words, or an empty string."""
         pids = tree(self.root)
         if len(pids) > self.limits.processes:
-            return f"more than {self.limits.processes} processes"
+            return f"made more than {self.limits.processes} processes"
         memory = self._memory(pids)
         self.peak = max(self.peak, memory)
         if memory > self.limits.memory:
@@ -92,12 +93,13 @@ class Watch:
         return f"made more than {self.limits.files} files" if many else ""
 
     def _folders(self) -> str:
-        for name in ("tmp", "dev/shm"):
+        for name, size in TEMPORARY.items():
             try:
                 status = os.statvfs(f"/proc/{self.root}/root/{name}")
             except OSError:
                 continue
-            if status.f_files - status.f_ffree > _INODES:
+            # While bubblewrap still prepares, this is the host's folder: told by its size.
+            if status.f_blocks * status.f_frsize == size and status.f_files - status.f_ffree > _INODES:
                 return f"made more than {_INODES} files in /{name}"
         return ""
 

@@ -12,10 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from llmos.kernel.tool import Tool, ToolError
+from llmos.kernel.tool import Tool, ToolError, ToolOutput
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.prompts import load
-from llmos.tools.calculator import evaluate
+from llmos.tools.calculator import evaluate, make_calculator
 from llmos.training import plots
 from llmos.training.phrasebook import entries, fill, lines, number_slots, slots, vary
 from llmos.training.simulate import Box, preview_of
@@ -45,6 +45,7 @@ CALCULATOR_SHARES = {
     "calc_units": 0.1,
     "calc_dates": 0.08,
     "calc_word": 0.19,
+    "calc_error": 0.015,
 }
 
 ANSWERS = {
@@ -106,13 +107,18 @@ def calculator(talk: Talk, table: Table | None) -> bool:
     written = fill(expression, {k: v.written for k, v in values.items()})
     try:
         result = evaluate(written)
-    except ToolError:
-        return False
-    if len(result) > 90:
+    except ToolError as error:
+        if kind != "calc_error":
+            return False
+        result = f"error: {error}"
+    if len(result) > 160 or (len(result) > 90 and kind != "calc_error"):
         return False
     talk.user(vary(said, talk.rng), table)
     talk.call("calculator", {"expression": written}, result)
-    talk.answer(ANSWERS.get(kind, "The answer is {r}.").format(r=result))
+    if result.startswith("error: "):
+        talk.answer(f"The calculator could not do this: {result[7:].rstrip('.')}.")
+    else:
+        talk.answer(ANSWERS.get(kind, "The answer is {r}.").format(r=result))
     return True
 
 
@@ -277,9 +283,17 @@ def dialogues(count: int, seed: int, corpus: Path | None = None) -> Iterator[lis
             yield messages
 
 
+def describe_python() -> Tool:
+    """The python tool as the kernel is told of it."""
+    properties = {"code": {"type": "string", "minLength": 1, "maxLength": 20000}}
+    schema = {"type": "object", "properties": properties, "required": ["code"], "additionalProperties": False}
+    about = "pandas and plots: load(name), trend(ax, until), np, pd, plt"
+    return Tool("python", about, schema, lambda arguments, context: ToolOutput(""), frozenset({"exec"}))
+
+
 def tools() -> list[Tool]:
     """The tools of a session, as the kernel is told of them."""
-    return [describe_calculator(), describe_python()]
+    return [make_calculator(), describe_python()]
 
 
 def system_message() -> Message:

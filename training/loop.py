@@ -45,26 +45,41 @@ class Rows:
                 )
 
 
-def pack(documents: list[tuple[list[int], list[bool]]]) -> Rows:
-    """Lay (ids, loss mask) documents into rows, never cutting one that fits; longer ones lose their end."""
-    ids: list[list[int]] = [[]]
-    loss: list[list[bool]] = [[]]
-    segment: list[list[int]] = [[]]
+def pack(documents: list[tuple[list[int], list[bool]]], waiting: int = 48) -> Rows:
+    """Lay (ids, loss mask) documents into rows, never cutting one that fits; longer ones lose their end.
+
+    A document goes into the fullest of the ``waiting`` open rows that has room for it, so that little is padding.
+    """
+    rows: list[list[tuple[list[int], list[bool]]]] = []
+    room: list[int] = []
+    first = 0
     for tokens, counts in documents:
         tokens, counts = tokens[:LENGTH], counts[:LENGTH]
-        if len(ids[-1]) + len(tokens) > LENGTH:
-            ids.append([])
-            loss.append([])
-            segment.append([])
-        number = segment[-1][-1] + 1 if segment[-1] else 1
-        ids[-1] += tokens
-        loss[-1] += counts
-        segment[-1] += [number] * len(tokens)
+        fits = [i for i in range(first, len(rows)) if room[i] >= len(tokens)]
+        if fits:
+            at = min(fits, key=room.__getitem__)
+        else:
+            at = len(rows)
+            rows.append([])
+            room.append(LENGTH)
+            first = max(0, len(rows) - waiting)
+        rows[at].append((tokens, counts))
+        room[at] -= len(tokens)
+    return _arrays(rows)
 
-    def pad(rows: list[list[int]] | list[list[bool]]) -> list[list[int]]:
-        return [[*row, *[0] * (LENGTH - len(row))] for row in rows]
 
-    return Rows(np.array(pad(ids), np.uint16), np.array(pad(loss), np.bool_), np.array(pad(segment), np.uint16))
+def _arrays(rows: list[list[tuple[list[int], list[bool]]]]) -> Rows:
+    """Documents laid into rows, as arrays; padding belongs to document 0."""
+    ids = np.zeros((len(rows), LENGTH), np.uint16)
+    loss = np.zeros((len(rows), LENGTH), np.bool_)
+    segment = np.zeros((len(rows), LENGTH), np.uint16)
+    for r, row in enumerate(rows):
+        at = 0
+        for number, (tokens, counts) in enumerate(row, 1):
+            end = at + len(tokens)
+            ids[r, at:end], loss[r, at:end], segment[r, at:end] = tokens, counts, number
+            at = end
+    return Rows(ids, loss, segment)
 
 
 def loss_of(

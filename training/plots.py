@@ -67,6 +67,16 @@ def axis(table: Table) -> Column | None:
     return next(iter(times + names), None)
 
 
+def main_number(table: Table, topic: str) -> Column:
+    """The number column that a topic speaks of, else the first that is no rank or key."""
+    numbers = table.of(*NUMBER_KINDS)
+    said = set(re.findall(r"[a-z]{3,}", topic.lower()))
+    for column in numbers:
+        if said & set(re.findall(r"[a-z]{3,}", " ".join([column.name, *column.words]).lower())):
+            return column
+    return next((c for c in numbers if not re.fullmatch(r"(?i)(rank|id|no|nr|number|index|code)", c.name)), numbers[0])
+
+
 def load_line(table: Table) -> str:
     """The first line of every cell that meets a table."""
     return f"df = load({q(table.file)})\n"
@@ -106,10 +116,11 @@ def draw_basic(kind: str, table: Table, rng: random.Random) -> Plot | None:
     x = axis(table)
     if kind in ("plot_xy", "plot_log") and rng.random() < 0.5:
         x = rng.choice(table.of(*TIME_KINDS, "name", "cat") or [x])
-    y = numbers[0] if kind in ("plot_topic", "plot_file") else rng.choice(numbers)
+    topic = rng.choice(table.topics)
+    y = main_number(table, topic if kind == "plot_topic" else "") if kind in ("plot_topic", "plot_file") else rng.choice(numbers)
     if x is None:
         return None
-    values = {"x": spoken(x, rng), "y": spoken(y, rng), "topic": rng.choice(table.topics), "file": table.file}
+    values = {"x": spoken(x, rng), "y": spoken(y, rng), "topic": topic, "file": table.file}
     request = fill(template(kind, set(values), rng), values)
     code, simple = plain(table, x, y, "logy=True" if kind == "plot_log" else "")
     return Plot(request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, "", simple)

@@ -21,7 +21,7 @@ from llmos.training.tables import TIME_KINDS, Table
 def preview_of(table: Table) -> str:
     """The preview that the kernel sees for this table."""
     cells = ([("" if v != v or v is None else str(v)) for v in row] for row in table.frame.astype(object).to_numpy())
-    return render(tabulate(table.file, [str(n) for n in table.frame.columns], cells))
+    return render(tabulate(table.file, [str(n) for n in table.frame.columns], cells, source=table.source))
 
 
 @dataclass
@@ -66,4 +66,5 @@ class Box:
         for name, frame in self.tables.items():
             if f"load('{name}')" in code or f'load("{name}")' in code:
                 self.names["df"] = frame
-        return f"[plot-{self.figures}.png]"
+        axes = re.search(r"x='([^']+)', y='([^']+)'", code)
+        return f"[plot-{self.figures}.png{f': {axes[2]} by {axes[1]}' if axes else ''}]"

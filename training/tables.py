@@ -46,6 +46,7 @@ class Table:
     topics: list[str]
     columns: list[Column]
     frame: pd.DataFrame
+    source: str = ""
 
     def of(self, *kinds: str) -> list[Column]:
         """Its columns of these kinds, in order."""
@@ -166,7 +167,7 @@ def synthetic(rng: random.Random) -> Table:
         columns.remove(rng.choice(columns[1:]))
     restyled = rng.random() < 0.35
     for c in columns:
-        if rng.random() < 0.22:
+        if rng.random() < (0.05 if c.kind in TIME_KINDS else 0.22):
             word = syllables(rng) if rng.random() < 0.4 else rng.choice(nouns())
             c.name, c.words = word + rng.choice(["", "", f"_{rng.choice(nouns())}", "_total", "_pct", "_eur", "_km"]), []
         if restyled:
@@ -177,7 +178,8 @@ def synthetic(rng: random.Random) -> Table:
     if rng.random() < 0.35:
         stem = rng.choice(["data", "table", "export", "sheet1", "my_data", syllables(rng), rng.choice(nouns())])
     file = f"{stem}.{rng.choice(['csv'] * 8 + ['tsv', 'json'])}"
-    return Table(file, [str(t) for t in domain["topic"]], columns, fill(columns, rng))
+    source = f"{domain['source']}; as of {rng.randint(2005, 2026)}" if rng.random() < 0.25 else ""
+    return Table(file, [str(t) for t in domain["topic"]], columns, fill(columns, rng), source)
 
 
 @cache
@@ -193,7 +195,8 @@ def real_tables(corpus: Path | None) -> list[Table]:
         frame = pd.read_csv(corpus / "tables" / str(row.file))
         columns = [Column(str(n), guess_kind(str(n), frame[n])) for n in frame.columns]
         topic = re.split(r"[,:(]", str(row.title))[0].strip()
-        made.append(Table(str(row.file), [topic, topic.lower(), str(row.file)[:-4].replace("_", " ")], columns, frame))
+        topics = [topic, topic.lower(), str(row.file)[:-4].replace("_", " ")]
+        made.append(Table(str(row.file), topics, columns, frame, f"{row.source}; as of 2024"))
     return made
 
 

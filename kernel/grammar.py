@@ -1,0 +1,211 @@
+"""What a branch may emit next: free text, or a call that is always valid for its tool's JSON schema.
+
+Free text is a fixed mask (no control ids but those that open a call, a thought, or end the turn); only inside a call
+does llguidance run. Works on the ids of a ``tokenizer.json``, without transformers. Knows nothing of engines.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from llguidance import LLMatcher, LLTokenizer
+from numpy.typing import NDArray
+
+from llmos.kernel.codec import Codec
+from llmos.kernel.errors import ModelError
+from llmos.kernel.parse import Format
+from llmos.kernel.tool import Tool
+
+Bits = NDArray[np.int32]
+
+# Strings and lists without a bound of their own get these, so that every call closes.
+TEXT_LIMIT, LIST_LIMIT = 4000, 200
+# The letters between tokens of JSON as json.dumps writes it, which is how the models were taught.
+_JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+
+
+class Grammars:
+    """Makes the grammars of one model; compiled tool sets are kept. ``vocabulary`` is the width of its logits."""
+
+    def __init__(self, codec: Codec, form: Format, vocabulary: int) -> None:
+        self.form = form
+        stop = min(form.stops)
+        self._tokenizer = LLTokenizer(codec.json_text, n_vocab=max(vocabulary, codec.size), eos_token=stop, slices=None)
+        self._compiled: dict[str, Any] = {}
+        plain = [i for i, b in enumerate(codec.bytes_of) if b and i not in codec.control_ids]
+        thought = [] if form.think is None else [form.think]
+        done = [] if form.think_end is None else [form.think_end]
+        newline = codec.encode("\n")
+        self.newline = newline[0] if len(newline) == 1 and form.style == "hermes" else -1
+        self.text = pack([*plain, *form.stops, *thought], vocabulary)
+        self.text_or_call = pack([*plain, *form.stops, *thought, *form.opens], vocabulary)
+        self.thought = pack([*plain, *done], vocabulary)
+        self.after_call = pack([*form.stops, *([self.newline] if self.newline >= 0 else form.opens)], vocabulary)
+        self.next_call = pack(form.opens, vocabulary)
+        # A body that no grammar describes may hold the family's other control tokens.
+        inner = sorted(codec.control_ids - form.opens) if form.style == "free" else []
+        self.lost = pack([*plain, *inner, *form.stops, *form.closes], vocabulary)
+
+    def turn(self, tools: Sequence[Tool], thinking: bool = False) -> "TurnGrammar":
+        """An assistant's turn: text, then calls of these tools alone, then its end."""
+        calls = self._calls(tools) if tools and self.form.style != "free" else None
+        made = TurnGrammar(self, calls, "think" if thinking else "text")
+        made.open = bool(tools)
+        return made
+
+    def choices(self, choices: Sequence[str]) -> "TurnGrammar":
+        """A turn that is exactly one of ``choices``."""
+        stop = " | ".join(f"<[{i}]>" for i in sorted(self.form.stops))
+        lark = f"start: ({' | '.join(map(_quote, choices))}) ({stop})"
+        return TurnGrammar(self, None, "choice", self._compile(lark).deep_copy())
+
+    def _calls(self, tools: Sequence[Tool]) -> Any:
+        lark = calls_lark(tools, self.form)
+        if self._error(lark):
+            # A schema that llguidance does not know is left to dispatch; the call is still JSON with a known name.
+            known = [t for t in tools if not self._error(calls_lark([t], self.form))]
+            lark = calls_lark(tools, self.form, strict={t.name for t in known})
+        return self._compile(lark)
+
+    def _error(self, lark: str) -> str:
+        return "" if lark in self._compiled else str(LLMatcher(self._tokenizer, lark, log_level=0).get_error())
+
+    def _compile(self, lark: str) -> Any:
+        if lark not in self._compiled:
+            matcher = LLMatcher(self._tokenizer, lark, log_level=0)
+            if matcher.is_error():
+                raise ModelError(f"the grammar of the tools cannot be built: {matcher.get_error().splitlines()[0]}")
+            while len(self._compiled) >= 16:
+                self._compiled.pop(next(iter(self._compiled)))
+            self._compiled[lark] = matcher
+        return self._compiled[lark]
+
+
+class TurnGrammar:
+    """See :class:`~llmos.kernel.engine.Grammar`. ``calls`` is the matcher a call starts from, None without tools."""
+
+    def __init__(self, rules: Grammars, calls: Any, state: str, matcher: Any = None) -> None:
+        self._rules = rules
+        self._calls = calls
+        self._state = state
+        self._matcher = matcher
+        self._first = True
+        # Whether a call may begin.
+        self.open = calls is not None
+
+    def mask(self) -> Bits:
+        """Packed bits of the allowed ids."""
+        rules = self._rules
+        if self._state == "text":
+            return rules.text_or_call if self.open else rules.text
+        if self._state in ("call", "choice"):
+            bits: Bits = np.frombuffer(self._matcher.compute_bitmask(), np.int32)
+            return bits
+        fixed: Bits = {
+            "think": rules.thought,
+            "after": rules.after_call,
+            "next": rules.next_call,
+            "lost": rules.lost,
+        }[self._state]
+        return fixed
+
+    def accept(self, token: int) -> bool:
+        """Move on by ``token``; false if it was not allowed."""
+        form, state, first = self._rules.form, self._state, self._first
+        self._first = False
+        if state in ("call", "choice"):
+            return self._inside(token)
+        if token in form.opens:
+            self._state, self._matcher = ("call", self._calls.deep_copy()) if self._calls is not None else ("lost", None)
+            return self.open
+        if state == "lost" and token in form.closes:
+            self._state = "after"
+        elif state == "after" and token == self._rules.newline:
+            self._state = "next"
+        elif token == form.think:
+            self._state, self._first = "think", True
+        elif token == form.think_end:
+            self._state, self._first = "text", True
+        elif first and form.bare and self._calls is not None and state == "text":
+            self._bare(token)
+        return True
+
+    @property
+    def closed(self) -> bool:
+        """Whether a call has just ended."""
+        return self._state == "after"
+
+    def fork(self) -> "TurnGrammar":
+        """An independent copy."""
+        matcher = self._matcher.deep_copy() if self._matcher is not None else None
+        made = TurnGrammar(self._rules, self._calls, self._state, matcher)
+        made._first, made.open = self._first, self.open
+        return made
+
+    def _bare(self, token: int) -> None:
+        # A family without an opening id: a turn whose first token can begin a call is one.
+        matcher = self._calls.deep_copy()
+        if matcher.validate_tokens([token]) == 1:
+            self._state, self._matcher = "call", matcher
+            self._inside(token)
+
+    def _inside(self, token: int) -> bool:
+        ok = bool(self._matcher.consume_token(token))
+        if not ok or self._matcher.is_error():
+            # A schema past the matcher's limits: the reply goes on, and the parser says what it thinks of it.
+            self._state, self._matcher = "lost", None
+        elif self._matcher.is_stopped():
+            self._state, self._matcher = "after", None
+        return ok
+
+
+def pack(ids: Iterable[int], vocabulary: int) -> Bits:
+    """Allowed ids as packed bits, int32 of shape (ceil(vocabulary / 32),)."""
+    bits = np.zeros(-(-vocabulary // 32) * 32, dtype=np.uint8)
+    bits[[i for i in ids if i < vocabulary]] = 1
+    packed: Bits = np.packbits(bits, bitorder="little").view(np.int32)
+    return packed
+
+
+def calls_lark(tools: Sequence[Tool], form: Format, strict: set[str] | None = None) -> str:
+    """What follows a call's opening id, as a Lark grammar; tools outside ``strict`` may have any arguments."""
+    rules = [f"call: {' | '.join(f'call_{n}' for n in range(len(tools)))}"]
+    for n, tool in enumerate(tools):
+        known = strict is None or tool.name in strict
+        schema = bounded(tool.parameters) if known else {"type": "object"}
+        rules.append(f"arguments_{n}: %json {json.dumps({**schema, 'x-guidance': _JSON_STYLE})}")
+        rules.append(f"call_{n}: {_call(tool.name, n, form)}")
+    ends = " | ".join(f"<[{i}]>" for i in sorted(form.closes))
+    start = {"hermes": f'"\\n" call "\\n" ({ends})', "list": '" "? "[" call (", " call)* "]"'}.get(form.style, "call")
+    return "\n".join([f"start: {start}", *rules])
+
+
+def _call(name: str, n: int, form: Format) -> str:
+    if form.args is not None:
+        return f"{_quote(name)} <[{form.args}]> arguments_{n}"
+    before = json.dumps({"name": name}, ensure_ascii=False)[:-1] + f', "{form.key}": '
+    # Mistral's template writes an id after the arguments.
+    after = r'(", \"id\": \"" /[a-zA-Z0-9]{9}/ "\"")?' if form.style == "list" else ""
+    return f'{_quote(before)} arguments_{n} {after} "}}"'
+
+
+def bounded(schema: Any) -> Any:
+    """A JSON schema whose strings and lists have a length and whose objects have no keys beyond those named."""
+    if isinstance(schema, list):
+        return [bounded(s) for s in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    made = {k: v if k in ("enum", "const", "default") else bounded(v) for k, v in schema.items()}
+    kind = made.get("type")
+    if kind == "string" and not {"enum", "const", "pattern", "format"} & made.keys():
+        made.setdefault("maxLength", TEXT_LIMIT)
+    if kind == "array":
+        made.setdefault("maxItems", LIST_LIMIT)
+    if kind == "object" and "properties" in made:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

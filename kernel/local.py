@@ -1,0 +1,241 @@
+"""A checkpoint on this machine as a Model: wire + engine + grammar. The embedded kernel is the default.
+
+Several sessions and threads may share one model; they take turns token by token. Knows nothing of sessions or tools'
+effects. ``remote`` and ``scripted`` are the other kinds of Model.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from llmos.kernel.branches import Net, TorchEngine
+from llmos.kernel.codec import Codec
+from llmos.kernel.engine import Branch, Delta, Engine, Finished, Sampling, Step, TextDelta
+from llmos.kernel.errors import ModelError
+from llmos.kernel.grammar import Grammars, TurnGrammar
+from llmos.kernel.parse import TurnParser, in_thought
+from llmos.kernel.tool import Tool
+from llmos.kernel.types import Message
+from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
+
+EMBEDDED = Path(__file__).parent / "weights"
+TEMPLATE = Path(__file__).parent / "chat_template.jinja"
+
+
+class LocalModel:
+    """A checkpoint folder, a name on the Hugging Face hub, or (default) the embedded kernel.
+
+    ``device`` is ``cpu``, ``cuda``, … or ``auto``; ``context_length`` narrows the window. Raises ModelError when it
+    cannot be loaded, or when its chat template and our reading of it disagree.
+    """
+
+    def __init__(self, path_or_name: str | Path = EMBEDDED, device: str = "auto", context_length: int | None = None):
+        folder = find(path_or_name)
+        self._name = "embedded" if folder == EMBEDDED else str(path_or_name)
+        self.wire: Wire = load_wire(folder)
+        net = load_net(folder, pick_device(device))
+        self.engine: Engine = TorchEngine(net, context_length)
+        self.grammars = Grammars(self.wire.codec, self.wire.form, net.info.vocabulary)
+        self._window = min(context_length or net.info.context_length, net.info.context_length)
+
+    @property
+    def name(self) -> str:
+        """What it was asked for by."""
+        return self._name
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens a prompt and its reply may have together."""
+        return self._window
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
+        """The exact number of prompt tokens."""
+        return len(self.wire.render(messages, tools))
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling = Sampling(), n: int = 1  # noqa: B008
+    ) -> Iterator[Delta]:
+        """Stream ``n`` branches, a token of each in turn. Raises BudgetError when the prompt does not fit."""
+        ids = self.wire.render(messages, tools)
+        with closing(self.engine.open(ids)) as root:
+            branches: list[Branch] = [root] if n == 1 else root.fork(n)
+            turns = [self._turn(b, i, tools, sampling, len(ids)) for i, b in enumerate(branches)]
+            try:
+                while turns:
+                    for turn in list(turns):
+                        deltas = next(turn, None)
+                        if deltas is None:
+                            turns.remove(turn)
+                        else:
+                            yield from deltas
+            finally:
+                for turn in turns:
+                    turn.close()
+                for branch in branches:
+                    branch.close()
+
+    def close(self) -> None:
+        """Free what the engine keeps."""
+        self.engine.close()
+
+    def _turn(self, branch: Branch, number: int, tools: Sequence[Tool], sampling: Sampling, prompt: int) -> "_Turn":
+        thinking = in_thought(branch.ids, self.wire.form)
+        grammar = self.grammars.choices(sampling.choices) if sampling.choices else self.grammars.turn(tools, thinking)
+        # Branches of one request differ by their seeds, and each is the same whatever runs beside it.
+        own = replace(sampling, seed=sampling.seed + number)
+        steps = branch.decode(own, grammar, tuple(self.wire.form.stops))
+        parser = self.wire.parser(number, thinking, tools)
+        return _Turn(parser, steps, self.wire.form.stops, StopStrings(sampling.stop, number), Finished("", prompt, branch=number))
+
+
+class _Turn:
+    """One branch's reply as it is decoded: each ``next`` is one token's deltas."""
+
+    def __init__(
+        self, parser: TurnParser, steps: Iterator[Step], stops: frozenset[int], cut: "StopStrings", end: Finished
+    ) -> None:
+        self._parser = parser
+        self._steps = steps
+        self._stops = stops
+        self._cut = cut
+        self._end = end
+
+    def __iter__(self) -> "_Turn":
+        return self
+
+    def __next__(self) -> list[Delta]:
+        if self._steps is _NONE:
+            raise StopIteration
+        step = next(self._steps, None)
+        if step is None:
+            return self._finish("length")
+        end = self._end
+        self._end = replace(end, generated_tokens=end.generated_tokens + 1, logprob=end.logprob + step.logprob)
+        if step.token in self._stops:
+            return self._finish("stop")
+        out = self._cut.feed(self._parser.feed(step.token))
+        return [*out, *self._close("stop")] if self._cut.hit else out
+
+    def close(self) -> None:
+        """Stop decoding."""
+        if hasattr(self._steps, "close"):
+            self._steps.close()
+        self._steps = _NONE
+
+    def _finish(self, reason: str) -> list[Delta]:
+        out = self._cut.feed(self._parser.finish())
+        return [*out, *([] if self._cut.hit else self._cut.flush()), *self._close(reason)]
+
+    def _close(self, reason: str) -> list[Delta]:
+        self.close()
+        return [replace(self._end, reason=reason)]
+
+
+_NONE: Iterator[Step] = iter(())
+
+
+class StopStrings:
+    """Cuts text at the first of ``stop``; holds back what may be the beginning of one. ``hit`` once it has cut."""
+
+    def __init__(self, stop: Sequence[str], branch: int = 0) -> None:
+        self._stop = [s for s in stop if s]
+        self._branch = branch
+        self._held = ""
+        self.hit = False
+
+    def feed(self, deltas: list[Delta]) -> list[Delta]:
+        """The deltas that may be shown now."""
+        if not self._stop:
+            return deltas
+        out: list[Delta] = []
+        for delta in deltas:
+            if not isinstance(delta, TextDelta):
+                out += [*self.flush(), delta]
+                continue
+            text = self._held + delta.text
+            found = [at for at in (text.find(s) for s in self._stop) if at >= 0]
+            if found:
+                self.hit, self._held = True, text[: min(found)]
+                return [*out, *self.flush()]
+            keep = max(n for s in self._stop for n in range(len(s)) if text.endswith(s[:n]))
+            self._held = text[len(text) - keep :]
+            out += self._text(text[: len(text) - keep])
+        return out
+
+    def flush(self) -> list[Delta]:
+        """What was held back, at the end."""
+        held, self._held = self._held, ""
+        return self._text(held)
+
+    def _text(self, text: str) -> list[Delta]:
+        return [TextDelta(text, self._branch)] if text else []
+
+
+def find(path_or_name: str | Path) -> Path:
+    """The folder of a checkpoint; a name is looked up in the hub's cache, then downloaded. Raises ModelError."""
+    folder = Path(path_or_name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder == EMBEDDED:
+        raise ModelError("the embedded kernel's weights are missing: reinstall llmos, or train them with training/")
+    name = str(path_or_name)
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise ModelError(f"no checkpoint at {name}: give a folder, or a hub name such as Qwen/Qwen3-4B")
+    return _download(name)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.safetensors", "*.json", "*.jinja"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+    except Exception:
+        try:
+            return Path(snapshot_download(name, allow_patterns=patterns))
+        except Exception as error:  # network, name, licence: the hub has an exception for each
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelError(f"{name} is no folder here and cannot be downloaded: {line}") from error
+
+
+def load_wire(folder: Path) -> Wire:
+    """The embedded format where the checkpoint is written in it, else its family's own, proved. Raises ModelError."""
+    from llmos.kernel.template import chat_template
+
+    codec = Codec.load(folder)
+    template = chat_template(folder)
+    if all(name in codec.control for name in CONTROL) and template in ("", TEMPLATE.read_text(encoding="utf-8")):
+        return EmbeddedWire(codec)
+    from llmos.kernel.families import TemplateWire
+
+    return TemplateWire.load(folder, codec, template)
+
+
+def load_net(folder: Path, device: str) -> Net:
+    """The lean forward pass for a plain Qwen3, transformers for all else. Raises ModelError."""
+    from llmos.kernel.lean import Lean, read_config
+
+    try:
+        read_config(folder)
+    except (ValueError, KeyError, TypeError):
+        from llmos.kernel.fallback import TransformersNet
+
+        return TransformersNet(folder, device)
+    return Lean(folder, device)
+
+
+def pick_device(device: str) -> str:
+    """``auto`` is CUDA where there is one, else the CPU."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def describe(model: Any) -> str:
+    """One line on how a model was loaded, for ``llmos doctor``."""
+    info = model.engine.info
+    return f"{model.name}: {info.parameters / 1e6:.1f}M parameters, {info.dtype} on {info.device}, {info.notes[0]}"

@@ -1,0 +1,132 @@
+"""The judge of answers, and the shares that llmos eval prints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmos.kernel.types import Answer, Artifact, ArtifactMade, Call, Event, Failure, Malformed, ToolCall
+from llmos.training.scoring import Turn, contains, declines, judged, numbers, same_number
+
+
+def answered(text: str, *calls: ToolCall | Malformed, made: tuple[Path, ...] = (), **expect: Any) -> tuple[str, ...]:
+    """What is wrong with a turn that made these calls and files and gave this text."""
+    events: list[Event] = [Call(id="", call=call) for call in calls]
+    events += [ArtifactMade(id="", artifact=Artifact(str(path), "image/png")) for path in made]
+    return judged(Turn("?", expect, (*events, Answer(id="", text=text)))).wrong
+
+
+def python(code: str = "") -> ToolCall:
+    return ToolCall("r1", "python", {"code": code})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is 42.", 42),
+        ("42.16 km", 42.1648128),
+        ("about 42.2 km", 42.1648128),
+        ("22.22", 22.22222222),
+        ("That makes 1,234,567.5 in all", 1234567.5),
+        ("1\u202f234\u202f567", 1234567),
+        ("x = -7", -7),
+        ("x = \u22127", -7),
+        ("(-9)", -9),
+        ("7/12", 7 / 12),
+        ("It is 1 3/4 cups", 1.75),
+        ("-1 1/2", -1.5),
+        ("12.5%", 12.5),
+        ("12.5 percent", 0.125),
+        ("6.02 \u00d7 10^23", 6.02e23),
+        ("6.02\u00b710\u00b2\u00b3", 6.02e23),
+        ("1.5e-3", 0.0015),
+        ("3 x 10^-4", 0.0003),
+        ("$11.61 of tip", 11.61),
+        ("121,932,631,112,635,269", 121932631112635269),
+        ("259 days", 259),
+        ("604800s", 604800),
+        (".5", 0.5),
+        ("3, 7 and 12", 12),
+        ("5-7", 7),
+        ("1.05\u00d710^6", 1048576),
+        ("66.666 %", 66.66666667),
+    ],
+)
+def test_the_expected_number_is_found(text: str, expected: float) -> None:
+    assert any(same_number(n, expected) for n in numbers(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is 43.", 42),
+        ("42", 42.1648128),
+        ("0.1", 0.0625),
+        ("42.3", 42.1648128),
+        ("121,932,631,112,635,296", 121932631112635269),
+        ("103540", 103544),
+        ("15 - 7", -7),
+        ("7/12", 12),
+        ("2024-02-16", -2),
+        ("3 x 105 things", 300000),
+        ("12/25/2026", 25 / 2026),
+        ("1.2.3", 2.3),
+        ("no number", 0),
+        ("1/0", 5),
+        ("8331.50", 8331.05),
+        ("54.78", 54.774),
+        ("", 1),
+    ],
+)
+def test_other_numbers_are_not(text: str, expected: float) -> None:
+    assert not any(same_number(n, expected) for n in numbers(text))
+
+
+def test_text_is_found_in_any_case_and_numbers_alone() -> None:
+    assert contains("The capital is PARIS.", "paris")
+    assert contains("x = 2, 3", "3")
+    assert contains("{2,3}", "3")
+    assert contains("it is 2/3", "2/3")
+    assert contains("It is 28.", "28")
+    assert not contains("x = 13", "3")
+    assert not contains("2.35", "35")
+    assert not contains("32/3", "2/3")
+
+
+def test_an_answer_that_declines_is_known() -> None:
+    assert declines("I can\u2019t send mail from here.")
+    assert declines("Sorry, I WILL NOT help with that.")
+    assert not declines("Here is the plot.")
+
+
+def test_the_first_call_is_judged_and_none_means_none() -> None:
+    wrong = answered("ok", python(), tool="calculator")
+    assert wrong == ("tool: python instead of calculator",)
+    assert answered("ok", tool=None) == ()
+    assert answered("ok", python(), tool=None) == ("tool: python instead of None",)
+    assert answered("ok", python(), tool=["calculator", "python"]) == ()
+    assert answered("ok", Malformed("r1", "{", "no"), python(), tool="python")
+    assert answered("Hello.", tool=None, refuses=True) == ("refuses: it does not decline",)
+    assert answered("I cannot.", tool=None, refuses=True) == ()
+    assert answered("I cannot.", python(), refuses=True)
+
+
+def test_a_plot_must_be_there_and_use_the_columns(tmp_path: Path) -> None:
+    plot, empty = tmp_path / "plot-1.png", tmp_path / "plot-2.png"
+    plot.write_bytes(b"x")
+    empty.touch()
+    wanted: dict[str, Any] = {"artifact": "image/png", "columns": ["Age", "Height (cm)"]}
+    code = python("average = df['Height (cm)']")
+    assert answered("", code, made=(empty,), **wanted)[0] == "artifact: no image/png"
+    assert answered("", code, made=(tmp_path / "gone.png",), **wanted)[0] == "artifact: no image/png"
+    assert answered("", code, made=(plot,), **wanted) == ("columns: Age is not used",)
+    record = {"axes": [{"xlabel": "age", "ylabel": "", "series": [{"label": "Height (cm)"}]}]}
+    plot.with_suffix(".json").write_text(json.dumps(record))
+    assert answered("", python(), made=(plot,), **wanted) == ()
+
+
+def test_a_failure_is_never_right() -> None:
+    turn = judged(Turn("?", {"tool": None}, (Failure(id="", kind="model", message="gone"),)))
+    assert turn.wrong == ("failure: model: gone",)
+    assert turn.first_action

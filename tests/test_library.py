@@ -1,0 +1,312 @@
+"""The starter library: found by words with high precision, sourced, licensed, and true to its tables."""
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmos.memory import library
+
+FINDS = {
+    "funding_rounds_scale_ai": [
+        "plot funding rounds",
+        "plot the funding rounds",
+        "Plot funding rounds please.",
+        "chart of startup funding rounds",
+        "draw a bar chart of funding rounds",
+        "show me the funding rounds of Scale AI",
+        "how much money did scale ai raise in each round",
+        "bar chart of venture funding by round",
+        "visualise the funding history of a startup",
+    ],
+    "top_economies_gdp": [
+        "plot gdp of the largest economies",
+        "compare the GDP of China and the United States",
+        "graph US gdp since 2000",
+        "which are the biggest economies",
+        "line chart of gdp by country",
+        "how has the German economy grown since 2005",
+    ],
+    "population_by_country": [
+        "plot population by country",
+        "population of Brazil over time",
+        "how many people live in Nigeria",
+        "graph the population growth of India",
+        "draw the population of Japan and Germany since 1980",
+        "what was the population of France in 1975",
+        "chart of India's and China's population",
+    ],
+    "co2_mauna_loa_annual": [
+        "plot co2",
+        "show CO2 in the atmosphere over time",
+        "how much has carbon dioxide in the air risen since 1960",
+        "draw the keeling curve",
+        "line graph of co2 levels",
+        "CO₂ concentration by year, please",
+    ],
+    "global_temperature_annual": [
+        "how has the world got warmer",
+        "plot global temperature",
+        "plot global warming since 1900",
+        "chart the temperature of the earth by year",
+        "is the planet getting warmer? show me",
+        "graph of climate change over the last century",
+        "line chart of the global mean temperature anomaly",
+    ],
+    "sea_level_yearly": [
+        "plot sea level",
+        "how much have the oceans risen since 1900",
+        "sea level rise since 1880 as a line",
+        "graph the rise of the sea level",
+        "draw a chart of the sea level over the years",
+    ],
+    "brent_oil_monthly": [
+        "plot the oil price",
+        "oil price since 1990",
+        "draw the price of crude oil",
+        "how has the price of a barrel of oil changed",
+        "brent crude chart",
+        "graph of oil prices from 2000 to 2020",
+        "what did oil cost in 2008",
+    ],
+    "gold_price_monthly": [
+        "draw the gold price since 2000",
+        "gold price",
+        "plot gold",
+        "how has the price of gold developed",
+        "graph the value of gold over time",
+        "chart gold prices from 1990 to 2010 in red",
+        "what was the price of an ounce of gold in 1980",
+    ],
+    "us_cpi_monthly": [
+        "plot us inflation",
+        "plot the consumer price index",
+        "american inflation since 1970",
+        "cpi by month as a line chart",
+        "show the US consumer prices over time",
+    ],
+    "inflation_by_country": [
+        "plot inflation by country",
+        "inflation rate in Brazil since 1980",
+        "compare inflation in Germany and Japan",
+        "graph the inflation of the uk",
+        "what was the inflation in france in 1985",
+    ],
+    "penguins": [
+        "plot penguins",
+        "scatter plot of penguin bill length and flipper length",
+        "penguin body mass by species",
+        "histogram of the weight of penguins",
+        "box plot of the palmer penguins' body mass",
+    ],
+    "us_state_population": [
+        "plot the population of the US states",
+        "population of California",
+        "bar chart of state populations",
+        "which is the most populous state",
+        "compare the population of Texas and Florida",
+    ],
+    "movie_budgets": [
+        "plot movie budgets",
+        "budget against gross of films",
+        "scatter plot of film budgets and box office",
+        "which movie had the biggest budget",
+        "how many films pass the bechdel test",
+    ],
+    "college_majors": [
+        "plot pay by college major",
+        "which college majors pay the most",
+        "median salary of majors as a bar chart",
+        "unemployment by college major",
+        "best paid degrees",
+    ],
+    "drinks_by_country": [
+        "plot beer by country",
+        "which country drinks the most wine",
+        "alcohol consumption by country",
+        "how much beer do people drink in Germany",
+        "top ten countries for wine servings",
+    ],
+    "seattle_weather": [
+        "plot the weather in Seattle",
+        "how much does it rain in seattle",
+        "seattle temperature by month",
+        "temperatures in Seattle in 2013",
+        "graph the rainfall of Seattle",
+    ],
+}
+
+FINDS_NOTHING = """
+what is 15% of 2480
+who are you
+plot sin(x)
+write a poem about the sea
+plot my sales
+my heart rate data
+plot our funding rounds
+plot my gold purchases
+chart the attached gold prices
+plot prices.csv
+plot gold.csv
+draw the oil prices in oil_2020.xlsx
+draw a penguin
+draw a picture of a penguin on an iceberg
+paint the sea at sunset
+a gold ring on a table
+a picture of the earth from space
+draw an oil painting of a castle
+draw a bar of gold
+show me a sea
+what is inflation
+what is gold
+what is gdp
+what is the meaning of cpi
+explain inflation to a child
+explain climate change
+why is the sea level rising
+what causes global warming
+define gross domestic product
+what does co2 mean
+who invented money
+where do penguins live
+can penguins fly
+what do penguins eat
+tell me about penguins
+tell me a joke about economists
+tell me about gold
+is gold a metal
+chemical symbol of gold
+who won the gold medal in 2012
+melting point of gold
+how heavy is a bar of gold
+should i buy gold now
+what is the gold price today
+current oil price
+will the oil price go up tomorrow
+convert 3 ounces of gold to grams
+olive oil price
+price of olive oil
+house prices in london
+plot house prices
+plot the price of bread
+plot bitcoin
+silver price since 2000
+stock price of apple
+plot apple's revenue
+oil change for my car
+how often should i change my oil
+plot openai funding rounds
+funding rounds of stripe
+plot the funding rounds of our company
+how do i get funding for research
+what is a funding round
+how does venture capital work
+inflation in argentina since 2000
+inflation in turkey
+population of norway
+population of london
+how many people live in tokyo
+how many people can fit in a bus
+how many people live on mars
+population density of india
+plot the population of wolves in yellowstone
+plot bacteria population with growth rate 0.3
+gdp of norway
+gdp per capita of germany
+what is the capital of brazil
+capital of france
+what time is it in tokyo
+gold price in 1850
+population of china in 2050
+temperature in 1700
+plot the temperature
+temperature in paris
+weather in london
+what is the weather today
+will it rain in seattle tomorrow
+plot the weather
+convert 20 celsius to fahrenheit
+how warm is it outside
+is it warmer in spain
+the world cup winners
+who rules the world
+hello world
+how has the world changed
+what is the biggest country in the world
+which state is california in
+capital of texas
+state of the union
+how many states are there
+recommend a movie
+what movie should i watch tonight
+who directed titanic
+book two cinema tickets
+my budget for march
+make a monthly budget
+plan a trip on a small budget
+what should i study at college
+how do i apply to college
+which major should i choose
+who was major tom
+beer recipe
+which wine goes with fish
+order two beers
+is alcohol bad for you
+how is beer made
+drink more water
+remember that my favourite drink is wine
+what is my dog called
+plot x squared
+plot a circle
+plot 3, 5, 8, 13
+draw a bar chart of 4, 7, 2
+plot y = 2x + 1
+graph the function x^3
+solve x^2 = 4
+sum of 3 and 4
+what is the average of 3, 5 and 10
+how many days until christmas
+hi
+thanks
+play some music
+turn the lights off
+set an alarm for seven
+what can you do
+open the file
+show me the data
+plot this
+make a table
+draw a chart
+draw a diagram of the water cycle
+write an email to my boss about the budget
+the price is right
+how much is a barrel
+sea of thieves release date
+level up my game
+air pollution in delhi
+carbon footprint of a flight
+plot heights of children by age
+run 5 km in 25 minutes, what pace
+plan my marathon
+sort these names
+how old is the earth
+distance from the earth to the sun
+how big is the planet jupiter
+""".strip().splitlines()
+
+
+def name_of(request: str) -> str:
+    found = library.best(request)
+    return found.file.removesuffix(".csv") if found else ""
+
+
+@pytest.mark.parametrize(("table", "request_"), [(t, r) for t, rs in FINDS.items() for r in rs])
+def test_request_finds_its_table(table: str, request_: str) -> None:
+    assert name_of(request_) == table
+
+
+@pytest.mark.parametrize("request_", FINDS_NOTHING)
+def test_request_finds_nothing(request_: str) -> None:
+    assert name_of(request_) == ""
+    assert library.search(request_) == []

@@ -1,0 +1,325 @@
+"""``load(name)``: a session's table by name, as a DataFrame whose numbers are numbers and whose dates are dates.
+
+Runs inside the sandbox, and imports nothing of llmos. It guesses delimiter, encoding and types, and says in one printed line
+what it left out. It does not guess units, currencies or time zones: ``12%`` is 12, ``$3.5M`` is 3500000, times become UTC.
+"""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_MISSING = {"", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "–", "—", "?", "#n/a", "nat"}  # noqa: RUF001
+_DELIMITERS = ",;\t|"
+_SAMPLE = 200  # rows looked at to guess the delimiter
+_TABLES = {".csv", ".tsv", ".txt", ".tab", ".dat", ""}
+_NUMBER = re.compile(
+    r"(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?:(?P<code>USD|EUR|GBP|CHF|JPY|US\$)\s*|[$€£¥₹]\s*)?(?P<sign2>[-+−])?"  # noqa: RUF001
+    r"(?P<digits>\d{1,3}(?:[, '’\u00a0\u202f]\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)"  # noqa: RUF001
+    r"\s*(?P<scale>k|K|m|M|mn|mm|MM|b|B|bn|Bn|BN)?\s*(?:%|[$€£¥₹]|USD|EUR|GBP|CHF|JPY)?\s*(?P<close>\))?"
+)
+_SCALES = {"": 1, "k": 1e3, "m": 1e6, "mn": 1e6, "mm": 1e6, "b": 1e9, "bn": 1e9}
+_COMMA = re.compile(r"-?\d{1,3}(?:\.\d{3})+,\d+|-?\d+,\d+")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\.?"
+_CLOCK = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z| ?[-+]\d{2}:?\d{2})?"
+_QUARTER = re.compile(r"(?:(?P<y1>\d{4})[ -]?Q(?P<q1>[1-4])|Q(?P<q2>[1-4])[ -/]?(?P<y2>\d{4}))", re.I)
+_DATES = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        rf"\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}(?:{_CLOCK})?",
+        r"\d{4}[-/.]\d{1,2}",
+        rf"\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}(?:{_CLOCK})?",
+        r"\d{1,2}[-/]\d{1,2}[-/]\d{2}",
+        r"\d{1,2}[-/.]\d{4}",
+        rf"{_MONTH}[ -]?'?\d{{4}}",
+        rf"{_MONTH}[-']\d{{2}}",
+        rf"\d{{4}}[ -]{_MONTH}",
+        rf"{_MONTH} \d{{1,2}},? \d{{4}}",
+        rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}",
+    )
+)
+
+
+def load(name: str) -> pd.DataFrame:
+    """The session's file ``name`` as a DataFrame; folder, extension and capitals may be left out.
+
+    Raises ``FileNotFoundError`` naming the files that exist, ``ValueError`` for a file that is no table.
+    """
+    path = find(name)
+    suffix = path.suffix.lower()
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        frame = _read_json(path)
+    elif suffix in (".xlsx", ".xls", ".xlsm", ".ods"):
+        frame = pd.read_excel(path)
+    elif suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    elif suffix in _TABLES:
+        return read_text(decode(path.read_bytes()), path.name)
+    else:
+        raise ValueError(f"{path.name} is not a table (csv, tsv, txt, json, jsonl or xlsx)")
+    notes: list[str] = []
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]) and frame[column].map(_is_text).all():
+            frame[column] = convert([None if v is None or v != v else str(v) for v in frame[column]], notes)
+    _tell(path.name, notes)
+    return frame
+
+
+def find(name: str, root: Path = Path()) -> Path:
+    """The path of the file that is meant by ``name``. Raises ``FileNotFoundError`` naming those that exist."""
+    wanted = str(name).strip().removeprefix("./")
+    if (root / wanted).is_file():
+        return root / wanted
+    files = sorted(p for p in (*root.glob("*"), *root.glob("data/**/*")) if p.is_file() and not p.name.startswith("."))
+    plain = Path(wanted).name.casefold()
+    for same in (
+        lambda p: p.name.casefold() == plain,
+        lambda p: p.stem.casefold() == plain or p.stem.casefold() == Path(plain).stem,
+        lambda p: _letters(p.stem) == _letters(Path(plain).stem),
+    ):
+        found = [p for p in files if same(p)]
+        if found:
+            # An attached file is meant before one that code made.
+            return next((p for p in found if "data" in p.parts), found[0])
+    have = ", ".join(p.relative_to(root).name for p in files) or "none"
+    raise FileNotFoundError(f"no file named {name!r}; the files are: {have}")
+
+
+def decode(data: bytes) -> str:
+    """Text in UTF-8 or UTF-16, else as Windows-1252 has it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def read_text(text: str, name: str = "the file") -> pd.DataFrame:
+    """A delimited text as a DataFrame; prints one line when rows or cells were left out. Raises ``ValueError`` if empty."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    delimiter = _delimiter(lines)
+    rows = [(number, row) for number, row in _rows(lines, delimiter) if any(cell.strip() for cell in row)]
+    if not rows:
+        raise ValueError(f"{name} is empty")
+    width = _width([row for _, row in rows[:_SAMPLE]])
+    while len(rows) > 1 and len(rows[0][1]) != width:  # lines before the table: a title, a comment
+        rows.pop(0)
+    head = [cell.strip() for cell in rows[0][1]]
+    if all(_looks_like_data(cell) for cell in head if cell):
+        head = [f"column_{index + 1}" for index in range(width)]
+    else:
+        rows.pop(0)
+    notes: list[str] = []
+    kept = _whole(rows, len(head), notes)
+    columns = list(zip(*kept, strict=True)) if kept else [() for _ in head]
+    comma = delimiter != "," and _uses_comma(columns)
+    data = {
+        label: convert([_cell(value, comma) for value in column], notes, label)
+        for label, column in zip(_labels(head), columns, strict=True)
+    }
+    _tell(name, notes)
+    return pd.DataFrame(data)
+
+
+def convert(values: list[str | None], notes: list[str] | None = None, label: str = "") -> "pd.Series[Any]":
+    """A column of texts as numbers, dates, truth values or texts: what at least nine in ten of them are."""
+    cleaned = [None if value is None or value.strip().casefold() in _MISSING else value.strip() for value in values]
+    present = [value for value in cleaned if value is not None]
+    if not present:
+        return pd.Series(cleaned, dtype="object")
+    if {value.casefold() for value in present} <= {"true", "false"}:
+        return pd.Series([None if v is None else v.casefold() == "true" for v in cleaned])
+    for attempt in (_numbers, _dates):
+        series = attempt(cleaned)
+        if series is None:
+            continue
+        lost = int(series.isna().sum()) - (len(cleaned) - len(present))
+        if lost == 0 or (lost <= len(present) // 10 and len(present) >= 10):
+            if lost and notes is not None:
+                kind = "number" if attempt is _numbers else "date"
+                notes.append(f"{lost} cell{'s' * (lost > 1)} of {label or 'a column'} without a {kind} left empty")
+            return series
+    return pd.Series(cleaned)
+
+
+def _numbers(values: "list[str | None]") -> "pd.Series[Any] | None":
+    present = [value for value in values if value is not None]
+    if any(re.fullmatch(r"0\d+", value) for value in present):  # codes such as 00501
+        return None
+    known = {value: _number(value) for value in set(present)}
+    parsed = [None if value is None else known[value] for value in values]
+    if sum(value is not None for value in parsed) < 0.9 * len(present):
+        return None
+    whole = all(value is not None and value == int(value) and abs(value) < 2**53 for value in parsed)
+    # "3.0" stays a float: only what was written without a point is an integer.
+    if whole and not any("." in value or "e" in value.lower() for value in present):
+        return pd.Series([int(value) for value in parsed if value is not None])
+    return pd.Series(parsed, dtype="float64")
+
+
+def _number(text: str) -> float | None:
+    match = _NUMBER.fullmatch(text)
+    if match is None or bool(match["open"]) != bool(match["close"]):
+        return None
+    value = float(re.sub(r"[, '’\u00a0\u202f]", "", match["digits"]))  # noqa: RUF001
+    value *= _SCALES[(match["scale"] or "").lower()]
+    negative = match["open"] or any(sign in ("-", "−") for sign in (match["sign"], match["sign2"]))  # noqa: RUF001
+    return -value if negative else value
+
+
+def _dates(values: "list[str | None]") -> "pd.Series[Any] | None":
+    present = [value for value in values if value is not None]
+    quarters = [_QUARTER.fullmatch(value) for value in present]
+    if sum(match is not None for match in quarters) >= 0.9 * len(present):
+        return pd.Series(pd.to_datetime([_quarter(value) for value in values], format="%Y-%m-%d"))
+    tidied = {value: _tidy(value) for value in set(present) if _is_date(value)}
+    if sum(value in tidied for value in present) < 0.9 * len(present):
+        return None
+    texts = [tidied.get(value) if value is not None else None for value in values]
+    first = [int(m[1]) for text in texts if text and (m := re.match(r"(\d{1,2})[-/.]\d{1,2}[-/.]\d{2,4}", text))]
+    day_first = any(day > 12 for day in first) or (bool(first) and any("." in (text or "") for text in texts))
+    parsed = pd.to_datetime(
+        pd.Series(texts, dtype="object"), format="mixed", dayfirst=day_first, errors="coerce", utc=True
+    )
+    return parsed.dt.tz_localize(None)
+
+
+def _is_date(text: str) -> bool:
+    return any(pattern.fullmatch(text) for pattern in _DATES)
+
+
+def _tidy(text: str) -> str:
+    """What ``to_datetime`` reads with certainty: month and year get a first day, odd spellings the usual one."""
+    if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})", text):
+        return f"{match[1]}-{int(match[2]):02d}-01"
+    if match := re.fullmatch(r"(\d{1,2})[-/.](\d{4})", text):
+        return f"{match[2]}-{int(match[1]):02d}-01"
+    if match := re.fullmatch(r"(\d{4})[/.](\d{1,2})[/.](.+)", text):
+        return f"{match[1]}-{int(match[2]):02d}-{match[3]}"
+    if match := re.fullmatch(rf"({_MONTH})[ -]?'?(\d{{4}}|\d{{2}})", text, re.I):
+        return f"1 {match[1][:3]} {match[2] if len(match[2]) == 4 else '20' + match[2]}"
+    if match := re.fullmatch(rf"(\d{{4}})[ -]({_MONTH})", text, re.I):
+        return f"1 {match[2][:3]} {match[1]}"
+    return re.sub(r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?", r"\1", text)
+
+
+def _quarter(text: str | None) -> str | None:
+    match = _QUARTER.fullmatch(text or "")
+    if match is None:
+        return None
+    year, quarter = match["y1"] or match["y2"], int(match["q1"] or match["q2"])
+    return f"{year}-{3 * quarter - 2:02d}-01"
+
+
+def _rows(text: str, delimiter: str) -> "list[tuple[int, list[str]]]":
+    csv.field_size_limit(1 << 24)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows: list[tuple[int, list[str]]] = []
+    while True:
+        try:
+            rows.append((reader.line_num + 1, next(reader)))
+        except StopIteration:
+            return rows
+        except csv.Error:
+            continue
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter under which most of the first lines have the same number (at least two) of cells."""
+    sample = "\n".join(text.split("\n", _SAMPLE)[:_SAMPLE])
+    best, choice = (0.0, 0), ","
+    for delimiter in _DELIMITERS:
+        rows = [row for _, row in _rows(sample, delimiter) if any(row)]
+        width = _width(rows)
+        if width > 1:
+            score = (round(sum(len(row) == width for row in rows) / len(rows), 1), width)
+            if score > best:
+                best, choice = score, delimiter
+    if best == (0.0, 0) and re.search(r"^\S+ +\S+", sample):
+        return " " if len({len(line.split()) for line in sample.splitlines() if line.strip()}) == 1 else ","
+    return choice
+
+
+def _width(rows: "list[list[str]]") -> int:
+    return Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
+
+
+def _whole(rows: "list[tuple[int, list[str]]]", width: int, notes: list[str]) -> list[list[str]]:
+    """The rows with every cell. Where many are short, cells left out at the end are the file's habit: they get filled."""
+    short = sum(len(row) < width for _, row in rows)
+    fill = short > max(2, 0.2 * len(rows))
+    kept, broken = [], []
+    for number, row in rows:
+        row = row[:width] if not any(cell.strip() for cell in row[width:]) else row
+        if len(row) == width or (fill and len(row) < width):
+            kept.append(row + [""] * (width - len(row)))
+        else:
+            broken.append(number)
+    if broken:
+        where = ", ".join(map(str, broken[:5])) + (", …" if len(broken) > 5 else "")
+        plural = len(broken) > 1
+        notes.append(f"{len(broken)} broken row{'s' * plural} skipped (line{'s' * plural} {where})")
+    return kept
+
+
+def _looks_like_data(cell: str) -> bool:
+    return _number(cell) is not None or _is_date(cell) or _QUARTER.fullmatch(cell) is not None
+
+
+def _labels(head: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    labels = []
+    for index, cell in enumerate(head):
+        label = " ".join(cell.split()) or f"column_{index + 1}"
+        seen[label] += 1
+        labels.append(label if seen[label] == 1 else f"{label}_{seen[label]}")
+    return labels
+
+
+def _uses_comma(columns: "list[Any]") -> bool:
+    """Whether numbers are written with a decimal comma: some are, and none with a decimal point."""
+    cells = [cell.strip() for column in columns for cell in column[:_SAMPLE]]
+    return any(_COMMA.fullmatch(cell) for cell in cells) and not any(re.fullmatch(r"-?\d+\.\d+", c) for c in cells)
+
+
+def _cell(text: str, comma: bool) -> str:
+    text = text.strip()
+    return text.replace(".", "").replace(",", ".") if comma and _COMMA.fullmatch(text) else text
+
+
+def _read_json(path: Path) -> pd.DataFrame:
+    text = decode(path.read_bytes())
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        data = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(data, dict):
+        lists = [value for value in data.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        if len(lists) == 1:
+            data = lists[0]
+        elif data and all(isinstance(value, list) for value in data.values()):
+            return pd.DataFrame(data)
+        else:
+            data = [data]
+    if data and isinstance(data[0], dict):
+        return pd.json_normalize(data)
+    return pd.DataFrame(data)
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str) or value != value
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.casefold())
+
+
+def _tell(name: str, notes: list[str]) -> None:
+    if notes:
+        print(f"{name}: {'; '.join(notes)}.")

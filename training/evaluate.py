@@ -1,0 +1,230 @@
+"""Measures a system on requests with known answers: ``llmos eval FILE.jsonl``.
+
+One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``category?``, ``expect``; or a conversation:
+``turns``, a list of ``prompt`` and ``expect``. Each item runs in a fresh session of one system. ``expect`` may hold
+
+- ``tool``: the name of the first call, a list of good names, or null for no call at all
+- ``number``: a number of the answer's text equals it; an integer exactly, others to a millionth or as rounded there
+- ``contains``: a text, or several, all in the answer, in any case; digits stand alone
+- ``artifact``: a file of this MIME type was made and is not empty
+- ``columns``: each is in the plot's record (``plot-1.json`` beside ``plot-1.png``) or in the code of a call
+- ``refuses``: no call, and the answer declines
+
+Shares come with Wilson's 95% interval. Knows nothing of models; it measures what the public door gives.
+"""
+
+import json
+import math
+import os
+import platform
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmos.app import LLMOS, VERSION, Session
+from llmos.kernel.dispatch import invalid
+from llmos.kernel.errors import LLMOSError, UsageError
+from llmos.kernel.types import Answer, Event, Failure, ToolCall
+from llmos.training.scoring import Expect, Turn, judged
+
+Progress = Callable[[int, int, int], None]
+KEYS = {"tool", "number", "contains", "artifact", "columns", "refuses"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of a file of requests: its turns have run when ``turns`` is filled."""
+
+    id: str
+    category: str
+    files: tuple[Path, ...]
+    asked: tuple[tuple[str, Expect], ...]
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every turn was as expected."""
+        return len(self.turns) == len(self.asked) and not any(t.wrong for t in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The measured items, and the shares that follow from them."""
+
+    name: str
+    model: str
+    items: tuple[Item, ...]
+    shares: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # of how many, how many were right
+
+    def public(self) -> dict[str, Any]:
+        """The one object that ``llmos eval --json`` prints."""
+        ends = [e for i in self.items for t in i.turns for e in t.events if isinstance(e, Answer | Failure)]
+        figures: dict[str, float] = {"items": len(self.items)}
+        figures["seconds_median"] = round(statistics.median(e.usage.seconds for e in ends), 3) if ends else 0.0
+        figures |= {key: round(good / of, 6) for key, (good, of) in self.shares.items() if of}
+        intervals = {key: [round(x, 6) for x in wilson(good, of)] for key, (good, of) in self.shares.items() if of}
+        return {
+            "name": self.name,
+            "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+            "version": VERSION,
+            "model": self.model,
+            "figures": figures,
+            "intervals": intervals,
+        }
+
+    def text(self) -> str:
+        """A table: share, interval, count."""
+        width = max(len(key) for key in self.shares)
+        lines = [f"{self.name} on {self.model}"]
+        for key, (good, of) in self.shares.items():
+            low, high = wilson(good, of)
+            share = f"{good / of:6.1%}  [{low:6.1%}, {high:6.1%}]" if of else "     -" + " " * 20
+            lines.append(f"{key:{width}}  {share}  {good}/{of}")
+        return "\n".join(lines)
+
+
+def evaluate_file(
+    path: Path,
+    *,
+    model: str | None = None,
+    limit: int | None = None,
+    failures: Path | None = None,
+    home: Path | None = None,
+    progress: Progress = lambda done, total, passed: None,
+) -> Report:
+    """Measure a model on a file of requests, in a temporary home unless one is given; write what failed.
+
+    Raises UsageError for a file that cannot be read or written, ModelError for a model that cannot be loaded.
+    """
+    items = read_items(path)[:limit]
+    if failures is not None:
+        write_failures(failures, ())  # now rather than after an hour
+    with tempfile.TemporaryDirectory(prefix="llmos-eval-", ignore_cleanup_errors=True) as folder:
+        with LLMOS(model=model, home=home or folder) as system:
+            report = evaluate(system, items, path.stem, progress)
+        if failures is not None:
+            write_failures(failures, report.items)
+    return report
+
+
+def evaluate(
+    system: LLMOS, items: Sequence[Item], name: str, progress: Progress = lambda done, total, passed: None
+) -> Report:
+    """Run every item in a fresh session of ``system`` and judge it."""
+    system.load()
+    done: list[Item] = []
+    for item in items:
+        done.append(run_item(system, item))
+        progress(len(done), len(items), sum(i.passed for i in done))
+    return Report(name, system.model_name, tuple(done), shares(done))
+
+
+def run_item(system: LLMOS, item: Item) -> Item:
+    """One item in a session of its own; the files come with its first turn."""
+    turns = []
+    with system.session() as session:
+        for number, (prompt, expect) in enumerate(item.asked):
+            events = run_turn(session, prompt, item.files if number == 0 else ())
+            schemas = {name: tool.parameters for name, tool in session._tools.items()}
+            turns.append(judged(Turn(prompt, expect, events, schemas)))
+    return Item(item.id, item.category, item.files, item.asked, tuple(turns))
+
+
+def run_turn(session: Session, prompt: str, files: Sequence[Path]) -> tuple[Event, ...]:
+    """The events of one request; an error that is raised becomes a Failure."""
+    events: list[Event] = []
+    try:
+        events.extend(session.stream(prompt, files))
+    except LLMOSError as error:
+        events.append(Failure(id="", kind=type(error).__name__, message=str(error)))
+    return tuple(events)
+
+
+def read_items(path: Path) -> list[Item]:
+    """The items of a file. Raises UsageError that names the line which is wrong."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+    items = [_item(line, f"{path}, line {n}", path.parent) for n, line in enumerate(lines, 1) if line.strip()]
+    if not items:
+        raise UsageError(f"{path} holds no requests")
+    return items
+
+
+def _item(line: str, where: str, folder: Path) -> Item:
+    try:
+        data = json.loads(line)
+        turns = data.get("turns", [data])
+        asked = tuple((str(t["prompt"]), dict(t["expect"])) for t in turns)
+        files = tuple(folder / f for f in data.get("files", ()))
+        unknown = {key for _, expect in asked for key in expect} - KEYS
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{where}: needs id, prompt and expect, or turns ({type(error).__name__}: {error})") from error
+    missing = next((f for f in files if not f.is_file()), None)
+    if missing or unknown or not asked:
+        problem = (
+            f"no file {missing}" if missing else f"unknown: {', '.join(sorted(unknown))}" if unknown else "no turns"
+        )
+        raise UsageError(f"{where}: {problem}")
+    category = data.get("category") or ("conversations" if "turns" in data else "requests")
+    return Item(str(data.get("id", where)), str(category), files, asked)
+
+
+def write_failures(path: Path, items: Iterable[Item]) -> None:
+    """The items that did not pass, one JSON object a line."""
+    rows = [
+        {"id": i.id, "category": i.category, "files": [str(f) for f in i.files], "turns": [t.story() for t in i.turns]}
+        for i in items
+        if not i.passed
+    ]
+    try:
+        path.write_text(
+            "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows), encoding="utf-8"
+        )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def shares(items: Sequence[Item]) -> dict[str, tuple[int, int]]:
+    """Right ones and all: of whole items, first actions, turns, calls, calculator answers, and by category."""
+    turns = [t for i in items for t in i.turns]
+    acted = [t for t in turns if "tool" in t.expect]
+    reckoned = [
+        t for t in turns if t.expect.get("tool") == "calculator" and KEYS & {"number", "contains"} & set(t.expect)
+    ]
+    exact = [t for t in reckoned if not any(w.startswith(("number:", "contains:")) for w in t.wrong)]
+    found = {
+        "accuracy": (sum(i.passed for i in items), len(items)),
+        "first_action": (sum(t.first_action for t in acted), len(acted)),
+        "turns": (sum(not t.wrong for t in turns), len(turns)),
+        "valid_calls": count_valid(turns),
+        "calculator_exact": (len(exact), len(reckoned)),
+    }
+    for category in dict.fromkeys(i.category for i in items):
+        of = [i for i in items if i.category == category]
+        found[f"accuracy.{category}"] = (sum(i.passed for i in of), len(of))
+    return found
+
+
+def count_valid(turns: Iterable[Turn]) -> tuple[int, int]:
+    """Calls that could be read, name a tool of the session and keep to its schema; and all calls."""
+    calls = [(call, turn.schemas) for turn in turns for call in turn.calls]
+    good = sum(
+        isinstance(call, ToolCall) and call.name in schemas and not invalid(schemas[call.name], call.arguments)
+        for call, schemas in calls
+    )
+    return good, len(calls)
+
+
+def wilson(good: int, of: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson's score, no continuity correction)."""
+    if not of:
+        return 0.0, 1.0
+    share, spread = good / of, z * z / of
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
+    return max(0.0, middle - half), min(1.0, middle + half)
