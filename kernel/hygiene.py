@@ -38,3 +38,20 @@ def clean(text: str) -> str:
     Cleaning twice changes nothing more.
     """
     return _ODD.sub(_replace, text)
+
+
+# What the families write their control tokens as. Letters stay; only the brackets change, visibly.
+_ANGLED = re.compile(
+    r"<([|｜][^<>\s]{1,48}?[|｜]?|[a-z_]{2,24}[|｜]|/?(?:tool_call|tool_response|tool_calls|tools|think|bos|eos|pad|unk|s"
+    r"|start_of_turn|end_of_turn|escape|start_function_\w{1,24}|end_function_\w{1,24}|function=[^<>\s]{1,64}"
+    r"|parameter=[^<>\s]{1,64}|function|parameter))>"
+)
+_SQUARE = re.compile(r"\[(/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|SYSTEM_PROMPT|ARGS|CALL_ID|THINK|TOOL_CONTENT))\]")
+
+
+def neutralise(text: str) -> str:
+    """``clean`` text whose control strings are spelled so that no server's tokenizer takes them for control tokens.
+
+    For models that are reached by text: ``<|im_start|>`` becomes ``‹|im_start|›``, ``[INST]`` becomes ``(INST)``.
+    """
+    return _SQUARE.sub(r"(\1)", _ANGLED.sub(r"‹\1›", clean(text)))

@@ -288,7 +288,7 @@ def sniff(head: Sequence[str]) -> tuple[str, int]:
         widths = [len(row) for row in _rows(iter(head), delimiter) if row]
         for width in set(widths) - {1}:
             share = widths.count(width) / len(widths) + (0.3 if widths[0] == width else 0.0)
-            if share >= 0.7 and (share, width) > best[:2]:
+            if share >= 0.6 and (share, width) > best[:2]:
                 best = (share, width, delimiter)
     return best[2], best[1]
 
@@ -301,11 +301,11 @@ def _is_header(first: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
     for i, cell in enumerate(first):
         column = [row[i] for row in sample]
         above, below = kind_of("", [cell]), kind_of("", column)
-        if above == "text" and below not in ("text", "empty"):
+        if above in ("text", "yes/no") and below not in (above, "text", "empty"):
             return True
         if _CENTURY.fullmatch(cell.strip()) and not any(_CENTURY.fullmatch(other.strip()) for other in column):
             return True  # a wide table: one column a year
-        data += above not in ("text", "empty")
+        data += above not in ("text", "empty", "yes/no") or above == below == "yes/no"
     repeats = any(cell and cell in {row[i] for row in sample} for i, cell in enumerate(first))
     return not data and not repeats
 

@@ -1,7 +1,6 @@
 """The starter library: found by words with high precision, sourced, licensed, and true to its tables."""
 
 import csv
-import sys
 from pathlib import Path
 
 import pytest
@@ -310,3 +309,66 @@ def test_request_finds_its_table(table: str, request_: str) -> None:
 def test_request_finds_nothing(request_: str) -> None:
     assert name_of(request_) == ""
     assert library.search(request_) == []
+
+
+def test_the_lists_that_the_threshold_was_chosen_on_are_long_enough() -> None:
+    assert set(FINDS) == {table.file.removesuffix(".csv") for table in library.tables()}
+    assert sum(map(len, FINDS.values())) >= 80
+    assert len(FINDS_NOTHING) >= 120
+
+
+def test_scores_lie_above_the_threshold_best_first() -> None:
+    found = library.search("plot the population of Texas and California")
+    scores = [score for _, score in found]
+    assert all(library.THRESHOLD <= score <= 1 for score in scores)
+    assert scores == sorted(scores, reverse=True)
+    assert len(library.search("population by country", 1)) == 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "?!", "\0", "日本語", "plot " * 5000, "x" * 100_000])
+def test_odd_requests_find_nothing(text: str) -> None:
+    assert library.best(text) is None
+
+
+@pytest.mark.parametrize("table", library.tables(), ids=lambda table: table.file)
+def test_a_table_is_sourced_and_dated_by_its_own_rows(table: library.LibraryTable) -> None:
+    assert table.title
+    assert table.source
+    assert table.upstream
+    licence = table.licence.split(";")[0]
+    assert licence in ("ODC-PDDL-1.0", "CC-BY-4.0", "CC0-1.0", "Public domain (US Gov)", "facts, no licence needed")
+    with table.path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    column = next((name for name in ("date", "month", "year") if name in rows[0]), None)
+    if column is not None:
+        assert table.as_of == max(row[column] for row in rows)
+    else:
+        assert any(char.isdigit() for char in table.as_of)
+    licences = (table.path.parent / "LICENCES.md").read_text(encoding="utf-8")
+    assert f"| {table.file} | {table.source} | {table.as_of} | {table.licence} | {table.upstream} |" in licences
+
+
+def test_every_file_is_listed_and_all_are_small() -> None:
+    folder = library.tables()[0].path.parent
+    packaged = {path.name for path in folder.iterdir() if path.suffix == ".csv"} - {"index.csv"}
+    assert packaged == {table.file for table in library.tables()}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
+
+
+def test_attaching_copies_the_table_and_tells_its_source(tmp_path: Path) -> None:
+    table = library.best("plot funding rounds")
+    assert table is not None
+    made = library.attach_library(table, tmp_path)
+    assert made.path == "data/funding_rounds_scale_ai.csv"
+    assert (tmp_path / made.path).read_bytes() == table.path.read_bytes()
+    assert made.preview.startswith("file 'funding_rounds_scale_ai.csv': 6 rows\n")
+    assert made.preview.endswith("\nsource: press reports of each round; as of 2024-05")
+    assert (made.source.origin, made.source.name) == ("library", "funding_rounds_scale_ai.csv")
+    assert made.source.location == (
+        "press reports of each round; as of 2024-05; licence: facts, no licence needed; may be shipped"
+    )
+    assert library.attach_library(table, tmp_path) == made
+    (tmp_path / made.path).write_text("round\nmine\n")
+    other = library.attach_library(table, tmp_path)
+    assert other.path == "data/funding_rounds_scale_ai-2.csv"
+    assert (tmp_path / made.path).read_text() == "round\nmine\n"

@@ -99,7 +99,7 @@ def test_unknown_and_ambiguous_ids_say_what_is_near(store: SessionStore) -> None
         store.open("last")
     with pytest.raises(UsageError, match="no session x; there is none yet"):
         store.open("x")
-    first, second = fill(store, conversation()), fill(store, conversation())
+    first, _ = fill(store, conversation()), fill(store, conversation())
     with pytest.raises(UsageError, match=f"nearest: .*{first}"):
         store.open(first[:-1] + "!")
     with pytest.raises(UsageError, match="2 sessions match"):

@@ -1,7 +1,6 @@
 """Previews: the exact form that the kernel is trained on, true types, bounded work, and nothing hidden in it."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -122,9 +121,9 @@ def test_headers_are_kept(tmp_path: Path, text: str) -> None:
 
 
 def test_broken_rows_and_titles_are_counted_empty_rows_not(tmp_path: Path) -> None:
-    seen = table(tmp_path, "My report\na,b\n1,2\n\n3\n,\n4,5,6\n7,8\n")
-    assert (seen.rows, seen.broken) == (2, 3)
-    assert "2 rows (3 broken rows skipped)" in render(seen)
+    seen = table(tmp_path, "My report\na,b\n1,2\n\n3\n,\n4,5,6\n7,8\n9,10\n")
+    assert (seen.rows, seen.broken) == (3, 3)
+    assert "3 rows (3 broken rows skipped)" in render(seen)
 
 
 def test_double_and_nameless_columns_get_names(tmp_path: Path) -> None:
@@ -225,7 +224,6 @@ def test_big_files_preview_in_bounded_memory(tmp_path: Path, text: str) -> None:
     )
     told = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
     assert told.stdout.startswith("file 'big.csv': "), told.stderr
-    assert resource.RLIMIT_DATA
 
 
 def test_pandas_is_not_loaded() -> None:
@@ -250,9 +248,12 @@ def test_any_rows_render_in_lines_of_bounded_length(header: list[str], rows: lis
 def test_any_bytes_are_previewed_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
     path = write(tmp_path_factory.getbasetemp(), name, data)
     try:
-        assert preview(path, name).startswith(f"file '{name}': ")
+        told = preview(path, name)
     except UsageError as error:
-        assert "\n" not in str(error)
+        told = f"file '{name}': {error}"
+        told = told.replace("\n", "a refusal is one line")
+    assert told.startswith(f"file '{name}': ")
+    assert "a refusal" not in told
 
 
 def test_a_table_made_by_hand_renders_the_same(tmp_path: Path) -> None:

@@ -43,10 +43,12 @@ def power(x: Number, y: Number) -> Number:
     power = int(y)
     if not x and power < 0:
         raise ToolError("division by zero")
-    if x in (0, 1) or power in (0, 1):
-        return x**power
+    if power == 0 or x == 1:
+        return 1
+    if x == 0:
+        return 0
     if x == -1:
-        return 1 if power % 2 == 0 else -1
+        return -1 if power % 2 else 1
     bits = max(x.numerator.bit_length(), x.denominator.bit_length())
     size = (bits - 1) * abs(power)
     if size <= MAX_BITS:
@@ -188,7 +190,7 @@ FUNCTIONS: dict[str, Callable[..., Number]] = {
     "min": lambda *xs: min(xs),
     "max": lambda *xs: max(xs),
     "sum": lambda *xs: sum(xs),
-    "product": math.prod,
+    "product": lambda *xs: math.prod(xs),
     "mean": lambda *xs: Fraction(sum(xs)) / len(xs),
     "median": _median,
     "variance": lambda *xs: _spread(xs, 1),

@@ -23,6 +23,7 @@ from llmos.tools.sandbox_watch import Limits, Watch
 
 _CHANNELS = ("shell", "control", "iopub")
 _BUSY, _IDLE = 0.05, 0.5  # seconds between two looks
+_PATIENCE = 5.0  # seconds for a killed box to be gone
 
 
 class SandboxError(RuntimeError):
@@ -66,19 +67,21 @@ class Box:
     def kill(self, why: str) -> None:
         """End every process of the box; ``why`` is kept in ``broken`` unless something is there already."""
         self.broken = self.broken or why
+        # Only the first process: the rest ends with it, and bubblewrap, its parent, takes it off the process table.
         with contextlib.suppress(OSError):
-            if self._first >= 0:
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            if self.ended >= 0:
-                signal.pidfd_send_signal(self.ended, signal.SIGKILL)
+            if self._first >= 0 or self.ended >= 0:
+                signal.pidfd_send_signal(self._first if self._first >= 0 else self.ended, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill it, wait for the end, remove what it left outside its workspace."""
         self.kill("closed")
         with contextlib.suppress(OSError):
             os.eventfd_write(self._signal, 1)
-        self._thread.join(10)
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self.ended, signal.SIGKILL)
+            self._thread.join(_PATIENCE)
         for fd in (self._first, self.ended, self._signal):
             if fd >= 0:
                 os.close(fd)

@@ -50,13 +50,15 @@ class Prelude:
         shell.ask_exit = lambda: None
         for name in ("exit", "quit"):
             shell.user_ns[name] = _leave
-        for name in ("get_ipython", "In", "Out", "_", "__", "___", "_oh", "_dh", "_ih"):
-            shell.user_ns_hidden.setdefault(name, None)
-        self._format = shell.displayhook.compute_format_data
+        # IPython keeps every value and all output of a session, which is the host's business here.
+        shell.displayhook.do_full_cache = False
+        shell._tee = lambda channel: contextlib.nullcontext()
+        shell._format_exception_for_storage = lambda *_, **__: {}
         shell.displayhook.compute_format_data = self._display
         self.output.left = self.limit
         sys.path.insert(0, "")
         warnings.filterwarnings("ignore", message="To exit: use")
+        warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
         self._later()
 
     def _later(self) -> None:
@@ -81,9 +83,12 @@ class Prelude:
         code = str(info.raw_cell)
         for library, (pattern, _) in list(self.waiting.items()):
             if pattern.search(code):
-                self._bring(library)
+                with contextlib.suppress(Exception):  # the cell's own use of it will tell
+                    self._bring(library)
 
     def _after(self, result: Any) -> None:
+        self.shell.history_manager.outputs.clear()
+        self.shell.history_manager.exceptions.clear()
         if self.gallery is not None or "matplotlib.figure" in sys.modules:
             if "matplotlib" in self.waiting:
                 self._bring("matplotlib")
@@ -110,7 +115,7 @@ class Prelude:
         kind, error, trace = sys.exc_info()
         if kind is None or error is None:
             return
-        self.shell._showtraceback(kind, error, short_traceback(error, trace, self.shell.compile))
+        self.shell._showtraceback(kind, error, short_traceback(error, trace))
 
     def _numpy(self) -> None:
         import numpy as np
@@ -177,7 +182,7 @@ class Prelude:
         self.gallery.forget()
 
 
-def short_traceback(error: BaseException, trace: Any, compiler: Any = None) -> list[str]:
+def short_traceback(error: BaseException, trace: Any) -> list[str]:
     """An error as a person would tell it: the line of the cell, then type and message. No frames of libraries."""
     if isinstance(error, SyntaxError):
         where = f"Line {error.lineno}: {(error.text or '').strip()}"
@@ -185,12 +190,12 @@ def short_traceback(error: BaseException, trace: Any, compiler: Any = None) -> l
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return [f"{type(error).__name__}{': the cell ended itself' * isinstance(error, SystemExit)}"]
     lines = []
-    for frame in traceback.extract_tb(trace):
+    for frame, number in traceback.walk_tb(trace):
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
         # IPython compiles cells under names in its own temporary folder.
-        if "ipykernel_" in frame.filename or frame.filename.startswith(("<ipython", os.getcwd())):
-            text = linecache.getline(frame.filename, frame.lineno or 0).strip() or (frame.line or "")
-            inside = f" in {frame.name}" if frame.name not in ("<module>", "<cell line: 1>") and "<" not in frame.name else ""
-            lines.append(f"Line {frame.lineno}{inside}: {text}")
+        if "ipykernel_" in file or file.startswith(("<ipython", os.getcwd())):
+            inside = "" if name.startswith("<") else f" in {name}"
+            lines.append(f"Line {number}{inside}: {linecache.getline(file, number).strip()}")
     if len(lines) > 4:
         lines = [lines[0], "…", *lines[-2:]]
     message = " ".join(str(error).split("\n")[:6]) if isinstance(error, KeyError) else str(error)

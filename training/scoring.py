@@ -187,11 +187,19 @@ def made(turn: Turn, mime: str) -> list[Path]:
 
 
 def plotted(turn: Turn) -> str:
-    """Everything a column's name may be found in: the records of the plots, and the Python code of the calls."""
+    """Everything a column's name may stand in: the labels of the plots, and the Python code of the calls."""
     records = [p.with_suffix(".json") for p in made(turn, "image/png")]
-    texts = [json.dumps(json.loads(r.read_bytes()), ensure_ascii=False) for r in records if r.is_file()]
+    texts = [text for r in records if r.is_file() for text in labels(json.loads(r.read_bytes()))]
     texts += [str(c.arguments.get("code", "")) for c in turn.calls if isinstance(c, ToolCall)]
     return "\n".join(texts).casefold()
+
+
+def labels(record: Mapping[str, Any]) -> list[str]:
+    """The names at the axes and series of a plot's record; not its title, which may promise anything."""
+    axes = record.get("axes") or ()
+    found = [axis.get(key) for axis in axes for key in ("xlabel", "ylabel")]
+    found += [series.get("label") for axis in axes for series in axis.get("series") or ()]
+    return [str(text) for text in found if text]
 
 
 def stands_in(column: str, text: str) -> bool:
