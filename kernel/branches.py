@@ -35,7 +35,7 @@ class Net(Protocol):
 
 @dataclass(eq=False)
 class _Slot:
-    """Keys and values and the ids they are of; ``users`` branches refer to it. ``broken``: only what is copied counts."""
+    """Keys and values and the ids they are of; ``users`` branches refer to it. ``broken``: good for copies only."""
 
     store: Any
     ids: list[int] = field(default_factory=list)
@@ -82,7 +82,7 @@ class TorchEngine:
             self._slots.clear()
 
     def _nearest(self, ids: list[int]) -> tuple[_Slot | None, int]:
-        """The slot with the longest common prefix, and its length: at most all but the last id, whose logits are needed."""
+        """The slot with the longest common prefix, and its length: never the last id, whose logits are needed."""
         best, length = None, 0
         for slot in self._slots:
             common = min(common_prefix(slot.ids, ids), len(ids) - 1)
@@ -132,7 +132,7 @@ class TorchEngine:
 
 
 class TorchBranch:
-    """See :class:`~llmos.kernel.engine.Branch`. ``filled`` of its ids are in its slot; the rest is computed when needed."""
+    """See :class:`~llmos.kernel.engine.Branch`. ``filled`` of its ids are in its slot."""
 
     def __init__(self, engine: TorchEngine, ids: list[int], slot: _Slot | None, filled: int) -> None:
         self._engine = engine

@@ -76,7 +76,7 @@ class TransformersNet:
         )
 
     def store(self) -> TransformersStore:
-        """An empty cache; plain layers even for sliding windows, whose mask does the sliding, so that it can be cropped."""
+        """An empty cache; plain layers even for sliding windows (the mask slides), so that it can be cropped."""
         return TransformersStore(self._cache() if self.rewindable else self._cache(config=self.model.config))
 
     @torch.inference_mode()

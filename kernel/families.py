@@ -107,7 +107,8 @@ def from_response_template(template: Any, codec: Codec) -> Family | None:
         return None
 
     def read(body: str, tools: Sequence[Tool]) -> list[tuple[str, Mapping[str, Any]]]:
-        message = parse_response(f"{opens[0]}{body}{(*closes, '')[0]}", template, prefix="", tools=[function_schema(t) for t in tools])
+        text = opens[0] + body + "".join(closes[:1])
+        message = parse_response(text, template, prefix="", tools=[function_schema(t) for t in tools])
         calls = [c["function"] for c in message.get("tool_calls") or []]
         if not calls:
             raise ValueError("the call cannot be read")

@@ -117,7 +117,8 @@ class TurnGrammar:
         if state in ("call", "choice"):
             return self._inside(token)
         if token in form.opens:
-            self._state, self._matcher = ("call", self._calls.deep_copy()) if self._calls is not None else ("lost", None)
+            self._matcher = None if self._calls is None else self._calls.deep_copy()
+            self._state = "lost" if self._matcher is None else "call"
             return self.open
         if state == "lost" and token in form.closes:
             self._state = "after"

@@ -15,9 +15,11 @@ _UNSEEN = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
 )
 # Joiners mean something after the letters of Arabic, Persian, Indic and alike, and inside emoji.
-_JOINS = "\u0600-\u06ff\u0700-\u115e\u1161-\u17b3\u17b6-\u180d\u180f-\u1cff\u2190-\u2bff\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
+_JOINS = "\u0600-\u115e\u1161-\u17b3\u17b6-\u180d\u180f-\u1cff\u2190-\u2bff\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
 # Variation selectors mean something right after an emoji, a symbol, a digit (keycaps), a CJK or Mongolian letter.
-_VARIES = "#*0-9\u00a9\u00ae\u203c\u2049\u2100-\u3163\u3165-\u9fff\uf900-\ufaff\U0001f000-\U0001faff\U00020000-\U0003ffff"
+_VARIES = (
+    "#*0-9\u00a9\u00ae\u203c\u2049\u2100-\u3163\u3165-\u9fff\uf900-\ufaff\U0001f000-\U0001faff\U00020000-\U0003ffff"
+)
 _ODD = re.compile(
     f"[{_UNSEEN}\ud800-\udfff]|(?<![{_JOINS}])[\u200c\u200d]|(?<![{_VARIES}])[\ufe00-\ufe0f\U000e0100-\U000e01ef]|\r\n?"
 )
@@ -42,16 +44,19 @@ def clean(text: str) -> str:
 
 # What the families write their control tokens as. Letters stay; only the brackets change, visibly.
 _ANGLED = re.compile(
-    r"<([|｜][^<>\s]{1,48}?[|｜]?|[a-z_]{2,24}[|｜]|/?(?:tool_call|tool_response|tool_calls|tools|think|bos|eos|pad|unk|s"
+    r"<([|\uff5c][^<>\s]{1,48}?[|\uff5c]?|[a-z_]{2,24}[|\uff5c]|/?(?:tool_call|tool_response|tool_calls|tools|think|bos|eos|pad|unk|s"
     r"|start_of_turn|end_of_turn|escape|start_function_\w{1,24}|end_function_\w{1,24}|function=[^<>\s]{1,64}"
     r"|parameter=[^<>\s]{1,64}|function|parameter))>"
 )
-_SQUARE = re.compile(r"\[(/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|SYSTEM_PROMPT|ARGS|CALL_ID|THINK|TOOL_CONTENT))\]")
+_SQUARE = re.compile(
+    r"\[(/?(?:INST|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|AVAILABLE_TOOLS|SYSTEM_PROMPT|ARGS|CALL_ID|THINK|IMG))\]"
+)
 
 
 def neutralise(text: str) -> str:
     """``clean`` text whose control strings are spelled so that no server's tokenizer takes them for control tokens.
 
-    For models that are reached by text: ``<|im_start|>`` becomes ``‹|im_start|›``, ``[INST]`` becomes ``(INST)``.
+    For models that are reached by text: the angles of ``<|im_start|>`` become single quotation
+    marks of the same look, ``[INST]`` becomes ``(INST)``.
     """
-    return _SQUARE.sub(r"(\1)", _ANGLED.sub(r"‹\1›", clean(text)))
+    return _SQUARE.sub(r"(\1)", _ANGLED.sub("\u2039\\1\u203a", clean(text)))

@@ -73,9 +73,12 @@ class Lean:
 
     def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> None:
         self.config = config = read_config(folder)
+        self.cores = cores()
+        light = sum(f.stat().st_size for f in folder.glob("*.safetensors")) < 2 * LIGHT
+        torch.set_num_threads(1 if light else self.cores)
         with _tensors(folder) as take:
             self.dtype = dtype or choose_dtype(device, take("model.embed_tokens.weight").dtype)
-            to = {"device": device, "dtype": self.dtype}
+            to: dict[str, Any] = {"device": device, "dtype": self.dtype}
             self.layers = [_layer(take, f"model.layers.{n}.", config, to) for n in range(config.num_hidden_layers)]
             self.embed = take("model.embed_tokens.weight").to(**to)
             self.norm = take("model.norm.weight").to(**to)
@@ -89,7 +92,6 @@ class Lean:
         count = sum(sizes) + self.embed.numel() + (0 if config.tie_word_embeddings else self.head.numel())
         kind = str(self.dtype).removeprefix("torch.")
         self.info = EngineInfo(config.vocab_size, config.max_position_embeddings, count, device, kind, ("lean",))
-        self.cores = cores()
 
     def store(self, room: int = 512) -> LeanStore:
         """An empty store with room for ``room`` tokens."""
@@ -100,7 +102,7 @@ class Lean:
 
     @torch.inference_mode()
     def run(self, ids: Sequence[int], store: LeanStore) -> Tensor:
-        """Append ``ids`` (one or more) to ``store``; the last position's logits, fp32 of shape (vocabulary,), on CPU."""
+        """Append one or more ``ids`` to ``store``; the last position's logits, fp32 of shape (vocabulary,), on CPU."""
         if self.embed.device.type == "cpu":
             torch.set_num_threads(1 if self.info.parameters < LIGHT else self.cores)
         store.reserve(store.length + len(ids))
@@ -114,7 +116,8 @@ class Lean:
             flat = x[0]
             mean = torch.dot(flat, flat).item() / flat.shape[0]
             return x * float((mean + self.config.rms_norm_eps) ** -0.5)
-        return F.rms_norm(x, (x.shape[-1],), None, self.config.rms_norm_eps)
+        normed: Tensor = F.rms_norm(x, (x.shape[-1],), None, self.config.rms_norm_eps)
+        return normed
 
     def _chunk(self, ids: Tensor, store: LeanStore) -> Tensor:
         """Features (tokens, hidden) before the final norm; keys and values go into ``store``."""
@@ -124,7 +127,7 @@ class Lean:
         mask = None
         if tokens > 1 and start:
             mask = torch.ones(tokens, end, dtype=torch.bool, device=ids.device).tril(start)
-        x = self.embed[ids]
+        x: Tensor = self.embed[ids]
         for layer, kv in zip(self.layers, store.layers, strict=True):
             y = self._attend(layer, self._norm(x), kv, (start, end), (cos, sin), mask)
             x = torch.addmm(x, y, layer.out.t())
@@ -136,12 +139,18 @@ class Lean:
         return x
 
     def _attend(
-        self, layer: _Layer, x: Tensor, kv: Tensor, span: tuple[int, int], rope: tuple[Tensor, Tensor], mask: Tensor | None
+        self,
+        layer: _Layer,
+        x: Tensor,
+        kv: Tensor,
+        span: tuple[int, int],
+        rope: tuple[Tensor, Tensor],
+        mask: Tensor | None,
     ) -> Tensor:
         c, (start, end), (cos, sin) = self.config, span, rope
         heads, groups, tokens = c.num_attention_heads, c.num_key_value_heads, x.shape[0]
         qkv = F.linear(x, layer.qkv).view(tokens, -1, c.head_dim)
-        qk = F.rms_norm(qkv[:, : heads + groups], (c.head_dim,), None, c.rms_norm_eps) * layer.qk_norm
+        qk: Tensor = F.rms_norm(qkv[:, : heads + groups], (c.head_dim,), None, c.rms_norm_eps) * layer.qk_norm
         qk = torch.addcmul(qk * cos, qk.roll(c.head_dim // 2, -1), sin)
         kv[0, :, start:end] = qk[:, heads:].transpose(0, 1)
         kv[1, :, start:end] = qkv[:, heads + groups :].transpose(0, 1)
@@ -149,18 +158,21 @@ class Lean:
         if tokens == 1:
             # The heads of a group are as many queries on the same keys.
             q = qk[:, :heads].view(1, groups, -1, c.head_dim)
-            return F.scaled_dot_product_attention(q, keys, values).reshape(1, -1)
+            one: Tensor = F.scaled_dot_product_attention(q, keys, values)
+            return one.reshape(1, -1)
         q = qk[:, :heads].transpose(0, 1)[None]
-        y = F.scaled_dot_product_attention(
+        y: Tensor = F.scaled_dot_product_attention(
             q, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=heads != groups
         )
-        return y[0].transpose(0, 1).reshape(tokens, -1)
+        joint: Tensor = y[0].transpose(0, 1).reshape(tokens, -1)
+        return joint
 
 
 def _layer(take: Any, name: str, config: Qwen3Config, to: dict[str, Any]) -> _Layer:
     def fused(norm: str, *names: str) -> Tensor:
         joint = torch.cat([take(f"{name}{n}.weight") for n in names]).float()
-        return (joint * take(f"{name}{norm}.weight").float()).to(**to)
+        folded: Tensor = joint * take(f"{name}{norm}.weight").float()
+        return folded.to(**to)
 
     q_norm, k_norm = (take(f"{name}self_attn.{n}_norm.weight").to(**to) for n in "qk")
     return _Layer(
@@ -192,7 +204,7 @@ def _tensors(folder: Path) -> Iterator[Any]:
 
 
 def read_config(folder: Path) -> Qwen3Config:
-    """``config.json`` of a plain Qwen3. Raises ModelError when it is missing or broken, ValueError when it is no Qwen3."""
+    """``config.json`` of a plain Qwen3. Raises ModelError when it cannot be read, ValueError for another model."""
     return Qwen3Config.from_json(read_json(folder / "config.json"))
 
 

@@ -12,30 +12,37 @@ from typing import Any
 
 from llmos.kernel.branches import Net, TorchEngine
 from llmos.kernel.codec import Codec
+from llmos.kernel.config import EMBEDDED, WEIGHTS
 from llmos.kernel.engine import Branch, Delta, Engine, Finished, Sampling, Step, TextDelta
 from llmos.kernel.errors import ModelError
-from llmos.kernel.grammar import Grammars, TurnGrammar
+from llmos.kernel.grammar import Grammars
 from llmos.kernel.parse import TurnParser, in_thought
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
 from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
 
-EMBEDDED = Path(__file__).parent / "weights"
 TEMPLATE = Path(__file__).parent / "chat_template.jinja"
 
 
 class LocalModel:
     """A checkpoint folder, a name on the Hugging Face hub, or (default) the embedded kernel.
 
-    ``device`` is ``cpu``, ``cuda``, … or ``auto``; ``context_length`` narrows the window. Raises ModelError when it
-    cannot be loaded, or when its chat template and our reading of it disagree.
+    ``device`` is ``cpu``, ``cuda``, … or ``auto``; ``context_length`` narrows the window; ``net`` takes the place of
+    the checkpoint's own network. Raises ModelError when it cannot be loaded, or when its chat template and our reading
+    of it disagree.
     """
 
-    def __init__(self, path_or_name: str | Path = EMBEDDED, device: str = "auto", context_length: int | None = None):
+    def __init__(
+        self,
+        path_or_name: str | Path = WEIGHTS,
+        device: str = "auto",
+        context_length: int | None = None,
+        net: Net | None = None,
+    ) -> None:
         folder = find(path_or_name)
-        self._name = "embedded" if folder == EMBEDDED else str(path_or_name)
+        self._name = EMBEDDED if folder == WEIGHTS else str(path_or_name)
         self.wire: Wire = load_wire(folder)
-        net = load_net(folder, pick_device(device))
+        net = net or load_net(folder, pick_device(device))
         self.engine: Engine = TorchEngine(net, context_length)
         self.grammars = Grammars(self.wire.codec, self.wire.form, net.info.vocabulary)
         self._window = min(context_length or net.info.context_length, net.info.context_length)
@@ -55,7 +62,11 @@ class LocalModel:
         return len(self.wire.render(messages, tools))
 
     def reply(
-        self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling = Sampling(), n: int = 1  # noqa: B008
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        sampling: Sampling = Sampling(),  # noqa: B008
+        n: int = 1,
     ) -> Iterator[Delta]:
         """Stream ``n`` branches, a token of each in turn. Raises BudgetError when the prompt does not fit."""
         ids = self.wire.render(messages, tools)
@@ -87,7 +98,8 @@ class LocalModel:
         own = replace(sampling, seed=sampling.seed + number)
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))
         parser = self.wire.parser(number, thinking, tools)
-        return _Turn(parser, steps, self.wire.form.stops, StopStrings(sampling.stop, number), Finished("", prompt, branch=number))
+        end = Finished("", prompt, branch=number)
+        return _Turn(parser, steps, self.wire.form.stops, StopStrings(sampling.stop, number), end)
 
 
 class _Turn:
@@ -178,7 +190,7 @@ def find(path_or_name: str | Path) -> Path:
     folder = Path(path_or_name).expanduser()
     if folder.is_dir():
         return folder
-    if folder == EMBEDDED:
+    if folder == WEIGHTS:
         raise ModelError("the embedded kernel's weights are missing: reinstall llmos, or train them with training/")
     name = str(path_or_name)
     if name.startswith((".", "/", "~")) or name.count("/") != 1:

@@ -117,7 +117,8 @@ class TurnParser:
 
     def _calls(self, body: str) -> list[Delta]:
         try:
-            found: list[ToolCall | Malformed] = [ToolCall(new_id(), *pair) for pair in self._form.read(body, self._tools)]
+            pairs = self._form.read(body, self._tools)
+            found: list[ToolCall | Malformed] = [ToolCall(new_id(), *pair) for pair in pairs]
         except (ValueError, RecursionError) as error:
             problem = str(error) or type(error).__name__
             found = [Malformed(new_id(), body.strip("\n"), problem.splitlines()[0])]

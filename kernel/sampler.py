@@ -67,7 +67,7 @@ class Sampler:
 
 
 def blocked(mask: MaskBits, vocabulary: int) -> Tensor:
-    """Packed bits to a bool tensor of shape (vocabulary,): true where a token is not allowed; ids past the bits are not."""
+    """Packed bits to a bool tensor of shape (vocabulary,), true where a token is not allowed (nor past the bits)."""
     words = np.asarray(cast("np.ndarray[tuple[int], np.dtype[np.int32]]", mask), dtype=np.int32)
     bits = np.unpackbits(words.view(np.uint8), bitorder="little")[:vocabulary]
     out = np.ones(vocabulary, dtype=np.bool_)

@@ -50,7 +50,11 @@ class Scripted:
         return sum(len(t.split()) + 1 for t in texts)
 
     def reply(
-        self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling = Sampling(), n: int = 1  # noqa: B008
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        sampling: Sampling = Sampling(),  # noqa: B008
+        n: int = 1,
     ) -> Iterator[Delta]:
         """The next reply; with ``n`` branches, the next ``n``. With ``choices``, a reply must be one of them."""
         size = self.count(messages, tools)
@@ -71,7 +75,7 @@ class Scripted:
             reply = self._replies[self._next]
         else:
             asked = messages[-1].text[:60] if messages else ""
-            raise ModelError(f"the script is over: {self._next} replies were given, one more is asked for, after {asked!r}")
+            raise ModelError(f"the script is over: {self._next} replies given, one more asked for, after {asked!r}")
         self._next += 1
         if sampling.choices and reply not in sampling.choices:
             raise ModelError(f"the script says {reply!r} where one of {sampling.choices} is asked for")

@@ -33,7 +33,7 @@ class ChatTemplate:
         self._full = Tokenizer.from_str(codec.json_text)
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool], open_turn: bool = True) -> list[int]:
-        """The prompt's ids; without ``open_turn`` only what is there already. Raises ModelError if the template fails."""
+        """The prompt's ids; without ``open_turn`` only what is there. Raises ModelError if the template fails."""
         veil = _Veil()
         data = {
             "messages": veil.messages(messages),
@@ -97,7 +97,7 @@ class _Veil:
     def pieces(self, text: str) -> list[tuple[str, bool]]:
         """The rendered text cut into (piece, whether it is outside text); inside JSON strings it is escaped."""
         out = []
-        for n, piece in enumerate(re.split(f"(\"?{self._mark}n[0-9]+Z\"?)", text)):
+        for n, piece in enumerate(re.split(f'("?{self._mark}n[0-9]+Z"?)', text)):
             if n % 2 == 0:
                 out.append((piece, False))
                 continue

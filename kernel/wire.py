@@ -92,9 +92,7 @@ def render(messages: Sequence[Message], tools: Sequence[Tool], codec: Codec) -> 
     return tape.ids
 
 
-def render_training(
-    messages: Sequence[Message], tools: Sequence[Tool], codec: Codec
-) -> tuple[list[int], list[bool]]:
+def render_training(messages: Sequence[Message], tools: Sequence[Tool], codec: Codec) -> tuple[list[int], list[bool]]:
     """A finished dialogue's ids, and for each whether the assistant produced it (text, calls, end of turn)."""
     tape = _lay(messages, tools, codec)
     return tape.ids, tape.own

@@ -33,9 +33,11 @@ _POINTERS = frozenset({"here", "below", "following"})  # the user's own data onl
 _EXPECTED = ("neutral", "plot", "draw", "change", "ask", "unlikely", "own")  # groups that change no subject
 _PLACES = ("country", "state")  # naming one of these asks for its numbers
 _ASKS_MEANING = re.compile(r"what(?:s| is| are) (?:an? )?((?!the )[^?]+?)\W*")
+_ASKS_WORD = re.compile(r"what (?:does|do) .* (?:mean|stand for)\W*")
 _FILE = re.compile(r"[\w-]+\.(?:csv|tsv|json|jsonl|xlsx?|txt|md|pdf|png)\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+(?:\.\d+)?")
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_LONGEST, _LONGEST_QUERY = 16, 1_000  # characters of a chart word, of a request
 _MOST_VALUES = 200  # a column with more distinct texts (film titles) is no list of names to ask for
 
 
@@ -81,6 +83,8 @@ def best(request: str) -> LibraryTable | None:
 
 def search(query: str, limit: int = 3) -> list[tuple[LibraryTable, float]]:
     """The tables that fit the query, best first, each with a score from THRESHOLD to 1."""
+    if len(query) > _LONGEST_QUERY:  # pasted text, not a wish for a packaged table
+        return []
     words = _words(query)
     if not words or _FILE.search(query) or _asks_meaning(query) or _of_another_kind(words):
         return []
@@ -103,7 +107,10 @@ def attach_library(table: LibraryTable, workspace: Path) -> Attachment:
 
 def _asks_meaning(query: str) -> bool:
     """Whether it asks what something is ("what is gdp"), not for a number ("what is the gdp of Japan")."""
-    asked = _ASKS_MEANING.fullmatch(query.strip().lower().replace("'", ""))
+    text = query.strip().lower().replace("'", "")
+    if _ASKS_WORD.fullmatch(text):
+        return True
+    asked = _ASKS_MEANING.fullmatch(text)
     topics = {topic.words for table in tables() for topic in _topics(table)}
     return asked is not None and frozenset(_words(asked[1])) in topics
 
@@ -126,7 +133,7 @@ def _score(table: LibraryTable, words: list[str]) -> tuple[float, float]:
         return 0.0, 0.0
     weight = sum(_weight(word) for word in named)
     explained = min(weight, _MOST_EXPLAINED)
-    intent = _intent(words, named)
+    intent = _intent(words)
     covered = explained / (explained + _strangeness(table, words, named, _OTHER.get(intent, _OTHER_ASKED)))
     weak = all(topic.weak for topic, _ in topics) and not _names_place(table, words)
     return (_WEAK if weak else 1.0) * _INTENT[intent] * covered, weight
@@ -164,11 +171,11 @@ def _names_place(table: LibraryTable, words: list[str]) -> bool:
     return any({word, *_alias(word)} & places for word in words)
 
 
-def _intent(words: list[str], named: set[str]) -> str:
-    free = set(words) - named
-    if any(_YEAR.fullmatch(word) for word in free):
+def _intent(words: list[str]) -> str:
+    """What kind of request it is, by its words: the strongest sign counts; a year means a time."""
+    if any(_YEAR.fullmatch(word) for word in words):
         return "change"
-    return next((kind for kind in ("plot", "change", "draw", "ask") if _groups()[kind] & free), "")
+    return next((kind for kind in ("plot", "change", "draw", "ask") if not _groups()[kind].isdisjoint(words)), "")
 
 
 def _place(topic: _Topic, words: list[str]) -> int | None:
@@ -226,18 +233,18 @@ def _words(text: str) -> list[str]:
 
 def _mended(word: str) -> str:
     """The word, or the chart word it is with two letters swapped or one doubled: ``grpah``, ``plott``."""
+    meant = _groups()["plot"] | _groups()["draw"]
+    if not 4 <= len(word) <= _LONGEST or word in meant:
+        return word
     swapped = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
     undoubled = (word[:i] + word[i + 1 :] for i in range(len(word) - 1) if word[i] == word[i + 1])
-    meant = _groups()["plot"] | _groups()["draw"]
-    if len(word) < 4 or word in meant:
-        return word
     return next((other for other in (*swapped, *undoubled) if other in meant), word)
 
 
 def _stem(word: str) -> str:
-    """Without the plural's ending."""
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
+    """Without the plural's ending; ``movie`` and ``movies`` both become ``movy``, as ``country`` and ``countries``."""
+    if len(word) > 4 and word.endswith(("ies", "ie")):
+        return word[: word.rindex("ie")] + "y"
     if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

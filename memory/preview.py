@@ -173,7 +173,7 @@ def tabulate(
     """
     names = _distinct(header)
     head: list[Sequence[str]] = []
-    tally: list[dict[str, int] | None] = [{} for _ in names]  # None: too many values to be a category
+    tally: dict[int, dict[str, int]] = {i: {} for i in range(len(names))}  # without columns of too many values
     most = min(HEAD_ROWS, max(50, _HEAD_CELLS // max(1, len(names))))
     count, broken, exact, end = 0, 0, True, time.monotonic() + seconds
     for row in rows:
@@ -185,13 +185,15 @@ def tabulate(
             count += 1
             if count <= most:
                 head.append([cell[:_KEPT] for cell in row])
-            _tally(tally, row)
+            if tally:
+                _tally(tally, row)
         if (count + broken) % 512 == 0 and time.monotonic() > end:
             exact = False
             break
     kinds = [kind_of(column, (row[i] for row in head)) for i, column in enumerate(names)]
     columns = tuple(
-        _column(column, kind, seen if exact else None) for column, kind, seen in zip(names, kinds, tally, strict=True)
+        _column(column, kind, tally.get(i) if exact else None)
+        for i, (column, kind) in enumerate(zip(names, kinds, strict=True))
     )
     sample = tuple(tuple(row) for row in head[:SHOWN_ROWS])
     return Table(name, count, columns, sample, source, broken, exact, has_header)
@@ -210,13 +212,13 @@ def _distinct(header: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _tally(tally: list[dict[str, int] | None], row: Sequence[str]) -> None:
-    for i, seen in enumerate(tally):
-        if seen is not None and (cell := row[i].strip()).lower() not in _BLANK:
-            cell = cell[:_KEPT]
+def _tally(tally: dict[int, dict[str, int]], row: Sequence[str]) -> None:
+    for i, seen in tuple(tally.items()):
+        cell = row[i].strip()[:_KEPT]
+        if cell in seen or cell.lower() not in _BLANK:
             seen[cell] = seen.get(cell, 0) + 1
             if len(seen) > MOST_DISTINCT:
-                tally[i] = None
+                del tally[i]
 
 
 def _column(name: str, kind: Kind, seen: dict[str, int] | None) -> Column:

@@ -116,10 +116,14 @@ def test_unusable_files_are_refused_by_name(here: Path, workspace: Path) -> None
     assert "holds no file that can be read" in refused([here / "bad"], workspace)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file_is_refused(here: Path, workspace: Path) -> None:
-    write(here / "a.csv").chmod(0)
-    assert "Permission denied" in refused([here / "a.csv"], workspace)
+def test_an_unreadable_file_is_refused(here: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> int:  # not by chmod: root reads everything
+        raise PermissionError(13, "Permission denied")
+
+    write(here / "a.csv")
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(UsageError, match=r"cannot read .*a\.csv: Permission denied; check its permissions"):
+        attach([here / "a.csv"], workspace)
 
 
 def test_a_full_disk_is_one_clear_line(here: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

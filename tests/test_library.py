@@ -1,4 +1,8 @@
-"""The starter library: found by words with high precision, sourced, licensed, and true to its tables."""
+"""The starter library: found by words with high precision, sourced, licensed, and true to its tables.
+
+The phrasings below chose the threshold and the words; they say nothing about phrasings never seen. When 47 and 58 of
+them were still new, 37 of 39 tables found were right (precision 95%, recall 79%) and the 58 found nothing.
+"""
 
 import csv
 from pathlib import Path
@@ -18,6 +22,9 @@ FINDS = {
         "how much money did scale ai raise in each round",
         "bar chart of venture funding by round",
         "visualise the funding history of a startup",
+        "make a graph of funding rounds",
+        "funding rounds as bars",
+        "plot the money raised by scale ai",
     ],
     "top_economies_gdp": [
         "plot gdp of the largest economies",
@@ -26,6 +33,9 @@ FINDS = {
         "which are the biggest economies",
         "line chart of gdp by country",
         "how has the German economy grown since 2005",
+        "gdp of india over time",
+        "draw gdp for the top economies",
+        "economic growth of china and india in one chart",
     ],
     "population_by_country": [
         "plot population by country",
@@ -35,6 +45,9 @@ FINDS = {
         "draw the population of Japan and Germany since 1980",
         "what was the population of France in 1975",
         "chart of India's and China's population",
+        "population of nigeria since 1960",
+        "how did the population of mexico change",
+        "line graph: population, Japan vs Germany",
     ],
     "co2_mauna_loa_annual": [
         "plot co2",
@@ -43,6 +56,9 @@ FINDS = {
         "draw the keeling curve",
         "line graph of co2 levels",
         "CO₂ concentration by year, please",
+        "how fast is co2 rising",
+        "carbon dioxide at mauna loa",
+        "make a plot of atmospheric co2",
     ],
     "global_temperature_annual": [
         "how has the world got warmer",
@@ -52,6 +68,9 @@ FINDS = {
         "is the planet getting warmer? show me",
         "graph of climate change over the last century",
         "line chart of the global mean temperature anomaly",
+        "temperature of the planet since 1880",
+        "is the earth getting hotter",
+        "plot the global average temperature",
     ],
     "sea_level_yearly": [
         "plot sea level",
@@ -59,6 +78,9 @@ FINDS = {
         "sea level rise since 1880 as a line",
         "graph the rise of the sea level",
         "draw a chart of the sea level over the years",
+        "sea level over the last hundred years",
+        "how many millimetres has the sea risen",
+        "graph sea level rise",
     ],
     "brent_oil_monthly": [
         "plot the oil price",
@@ -68,6 +90,9 @@ FINDS = {
         "brent crude chart",
         "graph of oil prices from 2000 to 2020",
         "what did oil cost in 2008",
+        "brent oil over time",
+        "what was the oil price in 1999",
+        "crude oil prices by year",
     ],
     "gold_price_monthly": [
         "draw the gold price since 2000",
@@ -77,6 +102,9 @@ FINDS = {
         "graph the value of gold over time",
         "chart gold prices from 1990 to 2010 in red",
         "what was the price of an ounce of gold in 1980",
+        "gold prices since the year 2000",
+        "average gold price per year",
+        "show me how much gold cost over the years",
     ],
     "us_cpi_monthly": [
         "plot us inflation",
@@ -84,6 +112,8 @@ FINDS = {
         "american inflation since 1970",
         "cpi by month as a line chart",
         "show the US consumer prices over time",
+        "us inflation by month",
+        "show american consumer prices since 1990",
     ],
     "inflation_by_country": [
         "plot inflation by country",
@@ -91,6 +121,9 @@ FINDS = {
         "compare inflation in Germany and Japan",
         "graph the inflation of the uk",
         "what was the inflation in france in 1985",
+        "compare inflation across countries",
+        "inflation in mexico",
+        "highest inflation rate of brazil",
     ],
     "penguins": [
         "plot penguins",
@@ -98,6 +131,9 @@ FINDS = {
         "penguin body mass by species",
         "histogram of the weight of penguins",
         "box plot of the palmer penguins' body mass",
+        "compare penguin species by weight",
+        "plot flipper length against body mass",
+        "mean bill length per penguin species",
     ],
     "us_state_population": [
         "plot the population of the US states",
@@ -105,6 +141,9 @@ FINDS = {
         "bar chart of state populations",
         "which is the most populous state",
         "compare the population of Texas and Florida",
+        "population of each US state",
+        "ten biggest states by population",
+        "how many people live in Ohio",
     ],
     "movie_budgets": [
         "plot movie budgets",
@@ -112,6 +151,9 @@ FINDS = {
         "scatter plot of film budgets and box office",
         "which movie had the biggest budget",
         "how many films pass the bechdel test",
+        "most expensive movies",
+        "plot film budget over the years",
+        "average box office per year",
     ],
     "college_majors": [
         "plot pay by college major",
@@ -119,6 +161,9 @@ FINDS = {
         "median salary of majors as a bar chart",
         "unemployment by college major",
         "best paid degrees",
+        "which major pays best",
+        "plot graduate unemployment by major",
+        "median salary of engineering majors",
     ],
     "drinks_by_country": [
         "plot beer by country",
@@ -126,6 +171,9 @@ FINDS = {
         "alcohol consumption by country",
         "how much beer do people drink in Germany",
         "top ten countries for wine servings",
+        "wine drinking by country",
+        "which countries drink the most beer",
+        "how much alcohol do the french drink",
     ],
     "seattle_weather": [
         "plot the weather in Seattle",
@@ -133,6 +181,9 @@ FINDS = {
         "seattle temperature by month",
         "temperatures in Seattle in 2013",
         "graph the rainfall of Seattle",
+        "rainy days in seattle",
+        "plot seattle temperatures over time",
+        "how often did it snow in seattle in 2012",
     ],
 }
 
@@ -292,6 +343,64 @@ sort these names
 how old is the earth
 distance from the earth to the sun
 how big is the planet jupiter
+plot my budget over the year
+draw a cat
+what is the temperature of the sun
+how far is the sea
+plot the number of people in my team
+gold necklace prices
+the golden gate bridge
+price of a movie ticket
+seattle hotels
+flights to seattle
+seattle seahawks score
+penguin books sales
+how tall is a penguin
+who is the president of brazil
+flag of japan
+plot unemployment in germany
+population of the roman empire
+population of spain
+population of tokyo since 2000
+inflation in zimbabwe
+what causes inflation
+balloon inflation pressure
+inflate a tire
+gdp of vietnam
+startup ideas
+how to start a startup
+funding for my startup
+plot funding of anthropic
+series b round of figma
+venture capital firms in berlin
+oil painting prices
+heating oil in my tank
+sunflower oil price
+natural gas price
+silver and gold jewellery ideas
+co2 sensor reading
+co2 emissions of germany
+carbon dioxide formula
+how do plants use carbon dioxide
+global warming essay
+world map
+level of the river thames
+water level in the lake
+major league baseball standings
+army major salary
+beer brands
+wine tasting notes for a riesling
+how many litres in a gallon
+what degree is a right angle
+state capitals quiz
+temperature conversion table
+average of 3 numbers
+plot temperature against pressure
+sales by country
+exports by country
+plot deaths by country
+life expectancy by country
+compare the population of france and spain
 """.strip().splitlines()
 
 

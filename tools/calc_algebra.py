@@ -51,7 +51,7 @@ class Builder:
             case Binary(op, left, right):
                 return self.binary(op, self.build(left), self.build(right))
             case Relation(op, left, right):
-                return _RELATIONS[op](expression(self.build(left), op), expression(self.build(right), op))
+                return _relation(op, expression(self.build(left), op), expression(self.build(right), op))
             case Call("and", args):
                 return sp.And(*(self.build(a) for a in args))
             case Call(name, args) if name in self.commands:
@@ -85,6 +85,12 @@ class Builder:
         if y == 0:
             raise ToolError("division by zero")
         return sp.Mod(x, y)
+
+
+def _relation(op: str, x: Any, y: Any) -> Any:
+    if op not in "!=" and (x.is_extended_real is False or y.is_extended_real is False):
+        raise ToolError("complex numbers have no order")
+    return _RELATIONS[op](x, y)
 
 
 def power(x: Any, y: Any) -> Any:
@@ -140,6 +146,12 @@ def _round(x: Any, places: Any = sp.S.Zero) -> Any:
         raise ToolError("round(x, n) needs n from -1000 to 1000")
     scale = sp.Integer(10) ** places
     return sp.sign(x) * sp.floor(abs(x) * scale + sp.Rational(1, 2)) / scale
+
+
+def _ordered(xs: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    if any(x.is_extended_real is False for x in xs):
+        raise ToolError(f"{name} needs real numbers")
+    return xs
 
 
 def _ranked(xs: tuple[Any, ...], name: str) -> list[Any]:
@@ -222,8 +234,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "hypot": lambda x, y: sp.sqrt(x**2 + y**2),
     "gcd": lambda *xs: sp.gcd_list(list(xs)),
     "lcm": lambda *xs: sp.lcm_list(list(xs)),
-    "min": sp.Min,
-    "max": sp.Max,
+    "min": lambda *xs: sp.Min(*_ordered(xs, "min")),
+    "max": lambda *xs: sp.Max(*_ordered(xs, "max")),
     "sum": sp.Add,
     "product": sp.Mul,
     "mean": lambda *xs: sp.Add(*xs) / len(xs),

@@ -118,6 +118,8 @@ class _Calculus(Builder):
     def limit(self, f: Node, x: Node, to: Node, side: Node | None = None) -> Any:
         function = self.function(f)
         symbol, point = self.variable(function, (x,)), self.function(to)
+        if not point.is_number and not point.is_infinite:
+            raise ToolError("a limit needs a number, infinity or -infinity to approach")
         if side is not None:
             if not isinstance(side, Name) or side.text.lower() not in ("left", "right"):
                 raise ToolError("the fourth argument of limit is left or right")

@@ -7,6 +7,7 @@ DIGITS = 12
 MAX_DIGITS = 2000  # of an integer written out
 
 Number = int | Fraction
+_WIDE = Context(prec=60, Emax=10**15, Emin=-(10**15))
 
 
 def show_number(value: Number, decimals: bool = False, fractions: bool = False) -> str:
@@ -48,14 +49,14 @@ def show_decimal(value: Number, exact_up_to: int = 18) -> str:
 
 def show_real(value: Decimal) -> str:
     """A decimal without trailing zeros; scientific (``3.2e-9``) beyond 21 digits either way."""
-    value = value.normalize(Context(prec=60))
+    value = value.normalize(_WIDE)
     if not value:
         return "0"
     return f"{value:f}" if -7 < value.adjusted() < 21 else _scientific(value)
 
 
 def _scientific(value: Decimal) -> str:
-    digits, _, power = f"{value.normalize():e}".partition("e")
+    digits, _, power = f"{value.normalize(_WIDE):e}".partition("e")
     return f"{digits}e{int(power)}"
 
 

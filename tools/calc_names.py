@@ -17,7 +17,7 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
         conjugate expand factor simplify apart together cancel"""), (1, 1)),
     **dict.fromkeys(_words("gcd lcm min max sum product mean median mode std pstd variance pvariance"), (1, MANY)),
     **dict.fromkeys(_words("root mod binomial perm atan2 hypot rem quo"), (2, 2)),
-    "round": (1, 2), "log": (1, 2), "pow": (2, 3), "solve": (1, 20), "diff": (1, 5), "integrate": (1, 4),
+    "eq": (2, 2), "round": (1, 2), "log": (1, 2), "pow": (2, 3), "solve": (1, 20), "diff": (1, 5), "integrate": (1, 4),
     "limit": (3, 4), "series": (2, 4), "summation": (4, 4), "subs": (3, 3),
 }  # fmt: skip
 ALGEBRA = frozenset(
@@ -35,7 +35,8 @@ ALIASES = {
     "modulo": "mod", "ceiling": "ceil", "fact": "factorial", "sgn": "sign", "nthroot": "root", "gcf": "gcd",
     "hcf": "gcd", "prod": "product", "prime": "isprime", "is_prime": "isprime", "primefactors": "factorint",
     "prime_factors": "factorint", "factorize": "factorint", "factorise": "factor", "simplify_fraction": "simplify",
-    "lg": "log10", "maximum": "max", "minimum": "min", "fib": "fibonacci", "absolute": "abs", "int": "trunc",
+    "lg": "log10", "log_10": "log10", "log_2": "log2",
+    "maximum": "max", "minimum": "min", "fib": "fibonacci", "absolute": "abs", "int": "trunc",
     "days_between": "days", "weeks_between": "weeks", "months_between": "months",
     "years_between": "years", "day_of_week": "weekday", "dayofweek": "weekday", "isleap": "leap", "is_leap": "leap",
     "networkdays": "workdays",

@@ -260,8 +260,18 @@ class _Parser:
             wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
             hint = " (inside a function write 1234, not 1,234)" if len(args) > most else ""
             raise ToolError(f"{name} takes {wanted} argument{'s' * (wanted != '1')}, not {len(args)}{hint}")
-        node: Node = Call(name, tuple(args))
+        node: Node = Relation("=", *args) if name == "eq" else Call(name, tuple(args))
         return Binary("^", node, power) if power else node
+
+    def at_tuple(self) -> bool:
+        """Whether a bracket holding commas comes next, as in ``integrate(x, (x, 0, 3))``."""
+        depth, commas = 0, False
+        for token in self.tokens[self.at :]:
+            depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
+            commas = commas or (depth == 1 and token.text == ",")
+            if depth == 0:
+                break
+        return commas and self.ahead("(")
 
     def arguments(self, closing: str) -> list[Node]:
         args: list[Node] = []
@@ -270,6 +280,11 @@ class _Parser:
             if self.take("["):
                 self.deeper()
                 args += self.arguments("]")
+                self.depth -= 1
+            elif self.at_tuple():
+                self.at += 1
+                self.deeper()
+                args += self.arguments(")")
                 self.depth -= 1
             else:
                 args.append(self.relation())

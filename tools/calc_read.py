@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmos.kernel.tool import ToolError
-from llmos.tools.calc_names import BINDERS, CALLABLE, CONSTANTS, DATE_FUNCTIONS, DAY_WORDS, is_variable
+from llmos.tools.calc_names import ALGEBRA, BINDERS, CALLABLE, CONSTANTS, DATE_FUNCTIONS, DAY_WORDS, is_variable
 from llmos.tools.calc_parse import nearest, parse
 from llmos.tools.calc_text import KEYWORDS, Token, tokenize
 from llmos.tools.calc_tree import Binary, Call, Name, Node, Relation, Unary
 from llmos.tools.calc_unit_table import Unit
 from llmos.tools.calc_units import match_unit, unit_named, unknown_unit
 
-Form = Literal["percent", "decimal", "fraction"]
+Form = Literal["percent", "decimal", "fraction", "hex", "binary", "octal"]
 
 _CONVERT = re.compile(r"convert\s*\(\s*(.+?)\s*(?:,|\s(?:to|in|into)\s)\s*([^,]+)\)", re.I)
 _HOW_MANY = re.compile(r"how many ([a-z ]+?) (?:are )?(?:there )?in (?:an? |one |([\d.,]+) )?([a-z ]+)", re.I)
 _FRACTIONS = re.compile(r"(?<![\w.])\d+ ?/ ?\d+(?![\w.])")
 _DECIMALS = re.compile(r"\d\.\d|\.\d|\d%|\d %|\d[eE]-?\d")
 _FORMS: dict[str, Form] = {
-    "%": "percent", "decimal": "decimal", "decimals": "decimal", "fraction": "fraction", "percent": "percent",
+    "%": "percent", "percent": "percent", "decimal": "decimal", "decimals": "decimal", "fraction": "fraction",
+    "hex": "hex", "hexadecimal": "hex", "binary": "binary", "octal": "octal",
 }  # fmt: skip
 _UNTIL = re.compile(
     r"(?:(?:how many )?(days|weeks|months|years|workdays) )(?:from|between|since|until|till) (.+)", re.I
@@ -168,6 +169,8 @@ def _has_quantities(tokens: list[Token]) -> bool:
         if token.kind != "name":
             continue
         name = token.text.lower()
+        if name in ALGEBRA and after.text == "(":
+            return False
         if name in DAY_WORDS or (after.text == "(" and name in DATE_FUNCTIONS):
             return True
         if name in CONSTANTS or (name in KEYWORDS and name != "in") or (name in CALLABLE and after.text == "("):
@@ -175,7 +178,7 @@ def _has_quantities(tokens: list[Token]) -> bool:
         if name in ("deg", "degree", "degrees", "rad", "radian", "radians"):
             continue
         names.append(token.text)
-    if not names or not any(len(n) > 1 or n in "CFKV" for n in names):
+    if not names or not any(len(n) > 1 for n in names):
         return False
     return all(_is_unit(tokens, n) for n in names)
 

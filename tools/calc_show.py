@@ -10,6 +10,7 @@ from sympy.printing.str import StrPrinter
 from llmos.kernel.tool import ToolError
 from llmos.tools.calc_format import DIGITS, show_number, show_real
 
+MAX_TEXT = 10_000  # characters of a result
 _LONGEST = 48  # characters of an exact form worth showing beside its decimals
 
 
@@ -24,6 +25,12 @@ class _Printer(StrPrinter):  # type: ignore[misc]
 
     def _print_ceiling(self, expr: Any) -> str:
         return f"ceil({self._print(expr.args[0])})"
+
+    def _print_Min(self, expr: Any) -> str:
+        return f"min({', '.join(sorted(self._print(a) for a in expr.args))})"
+
+    def _print_Max(self, expr: Any) -> str:
+        return f"max({', '.join(sorted(self._print(a) for a in expr.args))})"
 
     def _print_Exp1(self, expr: Any) -> str:
         return "e"
@@ -58,7 +65,10 @@ def show_expr(expr: Any, decimals: bool = False) -> str:
     """An expression in calculator notation; ``decimals`` writes its fractions as decimals."""
     if decimals and not any(not p.exp.is_Integer for p in expr.atoms(sp.Pow)):
         expr = expr.xreplace({r: sp.Float(r, 20) for r in expr.atoms(sp.Rational) if not r.is_Integer})
-    return str(_Printer({"order": None}).doprint(expr)).replace("**", "^")
+    text = str(_Printer({"order": None}).doprint(expr)).replace("**", "^")
+    if len(text) > MAX_TEXT:
+        raise ToolError(f"the result is too long to show: {len(text):,} characters")
+    return text
 
 
 def show_value(expr: Any, decimals: bool = False, fractions: bool = True) -> str:
@@ -126,9 +136,9 @@ def _real(expr: Any) -> str:
     if not value.is_Float and not value.is_Rational:
         raise ToolError("the result has no decimal value")
     try:
-        text = Decimal(str(sp.sstr(value, full_prec=True)) if not value.is_Rational else str(value.evalf(25)))
+        exact = Decimal(str(sp.sstr(value.evalf(25), full_prec=True)))
+        whole = exact.adjusted() + 1
+        context = Context(prec=max(DIGITS, whole + 2 if whole <= 16 else 0), Emax=10**15, Emin=-(10**15))
+        return show_real(context.plus(exact))
     except ArithmeticError:
         raise ToolError("the result is too large or too small for decimals") from None
-    whole = text.adjusted() + 1
-    rounded = Context(prec=max(DIGITS, whole + 2 if whole <= 16 else 0)).plus(text)
-    return show_real(rounded)

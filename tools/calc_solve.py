@@ -4,6 +4,7 @@ Real solutions are looked for first; complex ones are given where there is no re
 form is solved numerically by looking for changes of sign between -100 and 100, so a double root may be missed.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -38,6 +39,8 @@ def solve(args: Iterable[Node], declared: frozenset[str], decimals: bool) -> str
     variables = [builder.symbol(n) for n in names] or _guess(free, len(parts))
     if not parts:
         return f"true for every {variables[0]}" if variables else "always true"
+    if not variables:
+        return "always true" if all(sp.simplify(p.lhs - p.rhs) == 0 for p in parts) else _NONE
     if any(not isinstance(p, sp.Eq) for p in parts):
         return _inequality(parts, variables, decimals)
     if len(parts) > 1 or len(variables) > 1:
@@ -70,7 +73,7 @@ def _single(equation: Any, x: Any, decimals: bool, complex_form: Callable[[], An
         return f"true for every {x}"
     try:
         with at_most(0.5):
-            found = sp.solve(equation, x)
+            found = sp.solve(equation, x) or _unchecked(equation, x)
     except (NotImplementedError, TooSlow):
         return _numeric(difference, x)
     found = [f for f in found if not f.has(sp.nan, sp.zoo)]
@@ -85,7 +88,23 @@ def _single(equation: Any, x: Any, decimals: bool, complex_form: Callable[[], An
         found = sp.solve(form, unknown)
         if found:
             return f"no real solution; {_listed(x, _sorted(found), decimals)}"
+    # Empty hands are not a proof: "no solution" is only said when a search finds none either.
+    if not difference.is_polynomial(x) and difference.free_symbols == {x}:
+        with contextlib.suppress(ToolError):
+            return _numeric(difference, x)
     return _NONE
+
+
+def _unchecked(equation: Any, x: Any) -> list[Any]:
+    """Solutions that sympy found but could not verify, where putting them in shows that they hold."""
+    candidates = [c for c in sp.solve(equation, x, check=False) if c.is_number and c.is_real]
+    return [c for c in candidates if _holds(equation.lhs.subs(x, c).evalf(30), equation.rhs.subs(x, c).evalf(30))]
+
+
+def _holds(left: Any, right: Any) -> bool:
+    return bool(left.is_Float or left.is_Rational) and bool(
+        abs(left - right) <= sp.Float("1e-12") * (1 + abs(left) + abs(right))
+    )
 
 
 def _listed(x: Any, found: list[Any], decimals: bool) -> str:
@@ -96,6 +115,8 @@ def _listed(x: Any, found: list[Any], decimals: bool) -> str:
 def _assignment(x: Any, value: Any, decimals: bool) -> str:
     if not value.is_number:
         value = min((value, sp.simplify(value)), key=sp.count_ops)
+    elif value.has(sp.log):
+        value = min((value, sp.expand_log(value, force=True)), key=lambda v: len(show_expr(v)))
     return f"{x} = {show_value(value, decimals)}"
 
 
@@ -114,9 +135,9 @@ def _system(equations: list[Any], variables: list[Any], decimals: bool) -> str:
 
 
 def _inequality(parts: list[Any], variables: list[Any], decimals: bool) -> str:
-    if len(variables) != 1:
-        raise ToolError("an inequality needs exactly one variable")
     x = variables[0]
+    if any(p.free_symbols - {x} for p in parts):
+        raise ToolError("an inequality needs exactly one variable")
     result = sp.S.Reals
     for part in parts:
         result = result.intersect(part.as_set())
@@ -204,6 +225,6 @@ def _bisect(f: Callable[[float], float], low: float, high: float, at_low: float)
         if value == 0:
             return middle
         low, high = (middle, high) if value * at_low > 0 else (low, middle)
-    near = round(low, 9)  # a flat root such as that of tan(x) = x at 0 is found a little beside
+    near = round(low, 8)  # a flat root such as that of tan(x) = x at 0 is found a little beside
     low = near if abs(_safe(f, near)) <= abs(_safe(f, low)) else low
     return low if abs(_safe(f, low)) < 1e-6 * (1 + abs(at_low)) else None

@@ -6,7 +6,7 @@ inside plain brackets; directly inside a function call a comma always parts argu
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -42,34 +42,40 @@ _CHARS = {
 }  # fmt: skip
 _TABLE = str.maketrans(_CHARS)
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_WORDS = [
-    (re.compile(pattern, re.I), new)
-    for pattern, new in [
-        (r"^\s*(?:please\s+)?(?:what\s+is|what's|calculate|compute|evaluate|how\s+much\s+is)\s+(?:the\s+)?", ""),
-        (r"^\s*convert\s+(?=[^\s(])", ""),
-        (r"\bdeg\s+([CF])\b", r"deg\1"),
-        (r"\bdivided\s+by\b", "/"),
-        (r"\b(?:multiplied\s+by|times)\b", "*"),
-        (r"\bplus\b", "+"),
-        (r"\bminus\b", "-"),
-        (r"\bto\s+the\s+power\s+of\b", "^"),
-        (r"^(.+?)\s+(?:as|in)\s+(?:an?\s+)?(?:percentage|percent|%)\s+of\s+(.+?)[\s?.]*$", r"(\1) / (\2) to %"),
-        (r"\b(as|to|in)\s+an?\s+(percentage|percent|decimal|fraction)\b", r"\1 \2"),
-        (r"\b(?:percentage|percent)\b", "%"),
-        (r"(?<=\d)\s+(?:squared)\b", "^2"),
-        (r"(?<=\d)\s+(?:cubed)\b", "^3"),
-        (r"\bsquare\s+root\s+of\b", "sqrt"),
-        (r"\bcube\s+root\s+of\b", "cbrt"),
-        (r"\bhalf\s+of\b", "1/2 *"),
-    ]
+_AND = re.compile(r"\s*,?\s+and\s+", re.I)
+_LISTS = "sum|average|mean|median|mode|product|gcd|lcm|max|maximum|min|minimum|factorial"
+_New = str | Callable[[re.Match[str]], str]
+_PHRASES: list[tuple[str, _New]] = [
+    (r"^\s*(?:please\s+)?(?:what\s+is|what's|calculate|compute|evaluate|how\s+much\s+is)\s+(?:the\s+)?", ""),
+    (r"^\s*convert\s+(?=[^\s(])", ""),
+    (r"\bdeg\s+([CF])\b", r"deg\1"),
+    (r"\b(?:math|numpy|np|sympy|sp)\.(?=[A-Za-z])", ""),
+    (r"(\d\s*h)\s*(\d+(?:\.\d+)?)\s*m\b", r"\1 \2 min"),
+    (r"(\d)\s*m\s*(\d+(?:\.\d+)?)\s*s\b", r"\1 min \2 s"),
+    (rf"^\s*(?:the\s+)?({_LISTS})\s+of\s+(?!\()(.+?)[\s?.]*$", lambda m: f"{m[1]}({_AND.sub(', ', m[2])})"),
+    (r"\babsolute\s+value\s+of\b", "abs"),
+    (r"\bdivided\s+by\b", "/"),
+    (r"\b(?:multiplied\s+by|times)\b", "*"),
+    (r"\bplus\b", "+"),
+    (r"\bminus\b", "-"),
+    (r"\bto\s+the\s+power\s+of\b", "^"),
+    (r"^(.+?)\s+(?:as|in)\s+(?:an?\s+)?(?:percentage|percent|%)\s+of\s+(.+?)[\s?.]*$", r"(\1) / (\2) to %"),
+    (r"\b(as|to|in)\s+an?\s+(percentage|percent|decimal|fraction)\b", r"\1 \2"),
+    (r"\b(?:percentage|percent)\b", "%"),
+    (r"(?<=\d)\s+(?:squared)\b", "^2"),
+    (r"(?<=\d)\s+(?:cubed)\b", "^3"),
+    (r"\bsquare\s+root\s+of\b", "sqrt"),
+    (r"\bcube\s+root\s+of\b", "cbrt"),
+    (r"\bhalf\s+of\b", "1/2 *"),
 ]
+_WORDS = [(re.compile(pattern, re.I), new) for pattern, new in _PHRASES]
 _TOKEN = re.compile(
     r"(?P<hex>0[xX][0-9a-fA-F]+|0[bB][01]+)(?![\w.])"
     r"|(?P<num>(?>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?!\w))?)(?!\.))"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<op>\*\*|<=|>=|==|!=|[-+*/^%!()=<>|,;{}\[\]])"
 )
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?![\d_])(?!,\d{3}\b)")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d_])(?!,\d{3}\b)")
 _TIMES_X = re.compile(r"(?<![\w.])(\d[\d.,]*)\s*[xX]\s*(?=\d)")
 _QUOTED = re.compile(r"([\"'])([\w ,/.-]{6,20})\1")
 _FEET_INCHES = re.compile(r"(\d+)\s*['′]\s*(\d+(?:\.\d+)?)\s*(?:\"|''|″)")

@@ -144,10 +144,14 @@ def _limit_cpu(seconds: float) -> None:
 def main() -> None:
     """The child: announce itself, then answer one JSON line after another until the parent is gone."""
     from llmos.tools.calc_answer import algebra
+    from llmos.tools.calc_clock import TooSlow
 
     sys.dont_write_bytecode = True
+    sys.set_int_max_str_digits(0)  # the calculator bounds its own numbers
+    out = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # whatever a library prints must not look like an answer
     _limit()
-    out = sys.stdout.buffer
     out.write(b"{}\n")
     out.flush()
     for line in sys.stdin.buffer:
@@ -161,7 +165,7 @@ def main() -> None:
             reply = {"error": "the calculation needs too much memory"}
         except RecursionError:
             reply = {"error": "the expression is too deep"}
-        except Exception:  # sympy raises what it likes; the words of its errors are not for the model
+        except (Exception, TooSlow):  # sympy raises what it likes; the words of its errors are not for the model
             reply = {"error": "sympy cannot do this calculation"}
         out.write(json.dumps(reply).encode() + b"\n")
         out.flush()

@@ -19,10 +19,11 @@ from llmos.tools.calc_quantity import answer
 from llmos.tools.calc_read import Reading, read
 from llmos.tools.calc_text import MAX_CHARS, normalise
 from llmos.tools.calc_tree import Binary, Call, Node, Relation, Unary
-from llmos.tools.calc_whole import Hard
+from llmos.tools.calc_whole import Hard, whole
 from llmos.tools.calc_worker import Worker
 
 TIMEOUT = 2.0
+_BASES: dict[object, str] = {"hex": "#x", "binary": "#b", "octal": "#o"}
 
 _shared = Worker()
 atexit.register(_shared.close)
@@ -44,8 +45,8 @@ def evaluate(
         try:
             result = _shown(Exact().top(reading.tree), reading)
         except Hard:
-            if reading.target == "percent":
-                raise ToolError("only a plain number can be shown as a percentage") from None
+            if reading.target in ("percent", "hex", "binary", "octal"):
+                raise ToolError(f"only a plain number can be shown as {reading.target}") from None
             result = (worker or _shared).ask(text, timeout)
         return result + _note(reading.tree)
     except RecursionError:
@@ -86,6 +87,8 @@ def _shown(value: Value, reading: Reading) -> str:
         return ", ".join(show_number(v, decimals=True) for v in value)
     if reading.target == "percent":
         return f"{show_number(value * 100, decimals=True)}%"
+    if reading.target in _BASES:
+        return f"{whole(value, str(reading.target)):{_BASES[reading.target]}}"
     return show_number(value, reading.decimals, reading.fractions)
 
 

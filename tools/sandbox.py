@@ -13,6 +13,7 @@ code may change or delete as it likes; and the truth of what the code prints. Th
 namespaces nothing runs, and :func:`self_test` says what mends it.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -30,7 +31,7 @@ from llmos.tools.sandbox_wire import Wire
 
 __all__ = ["Execution", "Figure", "Limits", "Sandbox", "SandboxError", "self_test"]
 
-_AFTERWARDS = 1.0  # seconds that outputs may still come after the reply
+_AFTERWARDS = 3.0  # seconds that the last outputs may come after the reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Sandbox:
                     box.busy(False)
                     lost = False
                 else:
-                    self._recover(box, since)
+                    self._recover(since)
                     lost = True
             return _execution(cell, stopped, lost, time.monotonic() - began)
 
@@ -141,6 +142,14 @@ class Sandbox:
         """End the box and all in it. The workspace stays, readable and removable by its owner."""
         with self._lock:
             self._drop()
+            with contextlib.suppress(OSError):  # walking it opens the folders that code in the box closed
+                sandbox_files.usage(self.workspace)
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _ready(self) -> tuple[Box, Wire]:
         """The box and its wire, its Python listening and outputs subscribed to."""
@@ -187,6 +196,8 @@ class Sandbox:
             now = time.monotonic()
             if cell.flooded:
                 box.kill(cell.flooded)
+            if cell.done(_AFTERWARDS) and not cell.idle:
+                box.kill("broke its connection")  # or its outputs would be lost from here on, unnoticed
             if cell.done(_AFTERWARDS) or not box.alive():
                 return "" if box.alive() else box.broken or "ended Python"
             if self._interrupted.is_set() or (cancelled is not None and cancelled.is_set()):
@@ -206,15 +217,26 @@ class Sandbox:
         self._interrupted.clear()
         return not self._gather(box, wire, cell, request, time.monotonic() + self.limits.grace, None)
 
-    def _recover(self, box: Box, since: float) -> None:
+    def _recover(self, since: float) -> None:
         """After a kill: make room if that was why, and start the next box while nobody waits."""
         try:
-            room = Usage(self._base.size + self.limits.disk // 2, self._base.files + self.limits.files // 2)
-            sandbox_files.prune(self.workspace, since, room)
             self._drop()
+            self._make_room(since)
             self.start()
         except (OSError, SandboxError):
             self._drop()  # the next cell tries again, and tells
+
+    def _make_room(self, since: float) -> None:
+        """Remove what the last cell wrote, where it filled the workspace; a new box would be ended at once otherwise."""
+        most = Usage(self._base.size + self.limits.disk, self._base.files + self.limits.files)
+        try:
+            held = sandbox_files.usage(self.workspace)
+        except sandbox_files.TooDeep:
+            sandbox_files.cut(self.workspace)
+            held = sandbox_files.usage(self.workspace)
+        if held.size > most.size or held.files > most.files:
+            room = Usage(self._base.size + self.limits.disk // 2, self._base.files + self.limits.files // 2)
+            sandbox_files.prune(self.workspace, since, room)
 
     def _adopt(self) -> None:
         """As root the box runs as nobody: what lies in the workspace must be its own to be readable there."""

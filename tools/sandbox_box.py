@@ -178,7 +178,7 @@ class Box:
                 idle_since = watch.cpu()
             elif watch.cpu() - idle_since > self._limits.idle_cpu:
                 self.broken = f"computed for {self._limits.idle_cpu:.0f} s after its cell had ended"
-            pause = max(_BUSY if self._cells.is_set() else _IDLE, 10 * (time.monotonic() - began))
+            pause = max(_BUSY if self._cells.is_set() else _IDLE, 4 * (time.monotonic() - began))
             ready = dict(poller.poll(0 if self.broken else pause * 1000))
             if self.ended in ready:
                 return

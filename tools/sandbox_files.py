@@ -7,6 +7,7 @@ by the box (``plot-1.png -> ~/.bashrc``) is an error and never a file outside. R
 import contextlib
 import ctypes
 import os
+import shutil
 import stat
 import struct
 from collections.abc import Iterator
@@ -112,6 +113,38 @@ def prune(root: Path, since: float, room: Usage) -> int:
             os.close(folder)
         size, count, removed = size - blocks * 512, count - 1, removed + 1
     return removed
+
+
+def cut(root: Path) -> None:
+    """Remove what lies deeper than :data:`MAX_DEPTH`, however deep it is; for when nothing writes there any more.
+
+    Folders at the limit are moved up, which makes the depth of theirs finite, and then removed like any other.
+    """
+    moved: list[str] = []
+    with _folder(root) as top:
+        while True:
+            before = len(moved)
+            _lift(top, top, 0, moved)
+            if len(moved) == before:
+                break
+        for name in moved:
+            shutil.rmtree(name, ignore_errors=True, dir_fd=top)
+
+
+def _lift(top: int, folder: int, depth: int, moved: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for name in names:
+        if depth == MAX_DEPTH - 2:
+            moved.append(f".cut-{len(moved)}")
+            os.rename(name, moved[-1], src_dir_fd=folder, dst_dir_fd=top)
+            continue
+        inner = _enter(folder, name)
+        if inner >= 0:
+            try:
+                _lift(top, inner, depth + 1, moved)
+            finally:
+                os.close(inner)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class Prelude:
     def __init__(self, kernel: Any, output: Any, config: dict[str, Any]) -> None:
         self.kernel, self.shell, self.output = kernel, kernel.shell, output
         self.limit, self.figures = config["output"], config["figures"]
+        self.pid = os.getpid()
         self.gallery: Any = None
         # What a cell may name, and the imports that stand behind it, quickest first.
         self.waiting: dict[str, tuple[re.Pattern[str], Callable[[], None]]] = {
@@ -55,6 +56,8 @@ class Prelude:
         shell._tee = lambda channel: contextlib.nullcontext()
         shell._format_exception_for_storage = lambda *_, **__: {}
         shell.displayhook.compute_format_data = self._display
+        self._publish = shell.display_pub.publish
+        shell.display_pub.publish = self._published
         self.output.left = self.limit
         sys.path.insert(0, "")
         warnings.filterwarnings("ignore", message="To exit: use")
@@ -87,6 +90,8 @@ class Prelude:
                     self._bring(library)
 
     def _after(self, result: Any) -> None:
+        if os.getpid() != self.pid:
+            os._exit(0)  # a child that the cell forked, and that came back here: there is one kernel only
         self.shell.history_manager.outputs.clear()
         self.shell.history_manager.exceptions.clear()
         if self.gallery is not None or "matplotlib.figure" in sys.modules:
@@ -109,7 +114,19 @@ class Prelude:
         # The embedded kernel was trained on results in this form.
         from llmos.tools.sandbox_show import show
 
-        return {"text/plain": show(value)}, {}
+        return {"text/plain": self._cut(show(value))}, {}
+
+    def _published(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        """What ``display`` sends: only figures and plain text, and of that as much as a cell may print."""
+        if FIGURE_MIME not in data:
+            data = {"text/plain": self._cut(str(data.get("text/plain", "")))}
+        self._publish(data, *args, **kwargs)
+
+    def _cut(self, text: str) -> str:
+        kept = text[: max(self.output.left, 0)]
+        self.output.left -= len(kept)
+        self.output.dropped += len(text) - len(kept)
+        return kept
 
     def _error(self, *_: Any, **__: Any) -> None:
         kind, error, trace = sys.exc_info()

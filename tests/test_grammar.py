@@ -1,0 +1,175 @@
+"""The grammar: random sampling under it always gives valid calls, of these tools only, and never a stray control id."""
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llmos.kernel import wire
+from llmos.kernel.codec import Codec
+from llmos.kernel.engine import CallMade, TextDelta
+from llmos.kernel.grammar import TEXT_LIMIT, Grammars, TurnGrammar, bounded, pack
+from llmos.kernel.tool import Tool, ToolOutput
+from llmos.kernel.types import ToolCall
+
+
+def tool(name: str, properties: dict[str, Any], required: Sequence[str] = ()) -> Tool:
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return Tool(name, "", schema, lambda arguments, context: ToolOutput(""))
+
+
+TOOLS = [
+    tool("python", {"code": {"type": "string", "maxLength": 40}}, ("code",)),
+    tool(
+        "plot",
+        {
+            "kind": {"enum": ["line", 'b"är']},
+            "n": {"type": "integer", "minimum": 0, "maximum": 99},
+            "tags": {"type": "array", "items": {"type": "string", "maxLength": 3}, "maxItems": 2},
+        },
+        ("kind",),
+    ),
+    tool("now", {}),
+]
+
+
+@pytest.fixture(scope="module")
+def grammars(codec: Codec) -> Grammars:
+    return Grammars(codec, wire.EmbeddedWire(codec).form, codec.size + 7)
+
+
+def allowed(grammar: TurnGrammar) -> list[int]:
+    bits = np.unpackbits(grammar.mask().view(np.uint8), bitorder="little")
+    return [int(i) for i in np.flatnonzero(bits)]
+
+
+def wander(grammar: TurnGrammar, codec: Codec, rng: random.Random, start: Sequence[int] = (), most: int = 400) -> list[int]:
+    """Ids drawn at random from what is allowed, until the turn ends."""
+    ids = list(start)
+    for i in ids:
+        assert i in allowed(grammar)
+        assert grammar.accept(i)
+    while len(ids) < most and (not ids or ids[-1] != codec.id(wire.TURN_END)):
+        token = rng.choice(allowed(grammar))
+        assert grammar.accept(token)
+        ids.append(token)
+    return ids
+
+
+def test_whatever_is_sampled_inside_a_call_is_valid_for_its_schema(codec: Codec, grammars: Grammars) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schemas = {t.name: bounded(t.parameters) for t in TOOLS}
+    seen = set()
+    for seed in range(60):
+        rng = random.Random(seed)
+        grammar = grammars.turn(TOOLS)
+        assert grammar.accept(codec.id(wire.CALL))
+        ids = wander(grammar, codec, rng)
+        parser = wire.EmbeddedWire(codec).parser()
+        deltas = [d for i in [codec.id(wire.CALL), *ids] for d in parser.feed(i)]
+        calls = [d.call for d in deltas if isinstance(d, CallMade)]
+        assert calls
+        for call in calls:
+            assert isinstance(call, ToolCall), call
+            jsonschema.validate(call.arguments, schemas[call.name])
+            seen.add(call.name)
+        assert not [d for d in deltas if isinstance(d, TextDelta)]
+    assert seen == {"python", "plot", "now"}
+
+
+def test_what_we_render_is_what_the_grammar_takes(codec: Codec, grammars: Grammars) -> None:
+    arguments = {"kind": 'b"är', "n": 7, "tags": ["é", "世"]}
+    bodies = [("plot", arguments), ("python", {"code": "print('</tool_call>')\n\t# \\ é"}), ("now", {})]
+    ids = codec.encode("First.\n")
+    for n, (name, given) in enumerate(bodies):
+        text = wire.call_text(ToolCall("1", name, given))
+        ids += [*(codec.encode("\n") if n else []), codec.id(wire.CALL), *codec.encode(f"\n{text}\n")]
+        ids += [codec.id(wire.CALL_END)]
+    wander(grammars.turn(TOOLS), codec, random.Random(0), [*ids, codec.id(wire.TURN_END)])
+
+
+def test_free_text_may_open_a_call_a_thought_or_end_and_no_other_control_id(codec: Codec, grammars: Grammars) -> None:
+    free = set(allowed(grammars.turn(TOOLS)))
+    stops = {codec.id(wire.TURN_END), codec.id(wire.END_OF_TEXT)}
+    assert free & codec.control_ids == stops | {codec.id(wire.CALL), codec.id(wire.THINK)}
+    assert set(allowed(grammars.turn([]))) == free - {codec.id(wire.CALL)}
+    assert max(free) < codec.size
+    thinking = set(allowed(grammars.turn(TOOLS, thinking=True)))
+    assert thinking & codec.control_ids == {codec.id(wire.THINK_END)}
+
+
+def test_a_tool_that_is_not_offered_cannot_be_spelled(codec: Codec, grammars: Grammars) -> None:
+    grammar = grammars.turn(TOOLS[:1])
+    grammar.accept(codec.id(wire.CALL))
+    for i in codec.encode('\n{"name": "p'):
+        assert i in allowed(grammar)
+        grammar.accept(i)
+    assert all(codec.decode([i])[:1] == "y" for i in allowed(grammar))
+
+
+def test_after_a_call_comes_another_or_the_end(codec: Codec, grammars: Grammars) -> None:
+    grammar = grammars.turn(TOOLS)
+    body = codec.encode('\n{"name": "now", "arguments": {}}\n')
+    for i in [codec.id(wire.CALL), *body, codec.id(wire.CALL_END)]:
+        assert grammar.accept(i)
+    newline = codec.encode("\n")[0]
+    assert set(allowed(grammar)) == {newline, codec.id(wire.TURN_END), codec.id(wire.END_OF_TEXT)}
+    grammar.accept(newline)
+    assert allowed(grammar) == [codec.id(wire.CALL)]
+
+
+@pytest.mark.parametrize("choices", [["positive", "negative"], ["a", "ab", "abc"], ['say "é"\n', "\\", "世"], ["<|im_end|>"]])
+def test_choices_give_exactly_one_of_them(codec: Codec, grammars: Grammars, choices: list[str]) -> None:
+    found = set()
+    for seed in range(40):
+        ids = wander(grammars.choices(choices), codec, random.Random(seed))
+        assert codec.control_ids.isdisjoint(ids[:-1])
+        found.add(codec.decode(ids[:-1]))
+    assert found == set(choices)
+
+
+def test_a_fork_goes_its_own_way(codec: Codec, grammars: Grammars) -> None:
+    grammar = grammars.turn(TOOLS)
+    for i in [codec.id(wire.CALL), *codec.encode('\n{"name": "')]:
+        grammar.accept(i)
+    other = grammar.fork()
+    before = allowed(grammar)
+    for i in codec.encode("now"):
+        other.accept(i)
+    assert allowed(grammar) == before != allowed(other)
+
+
+def test_a_schema_the_library_cannot_do_still_gives_a_call_of_a_known_name(codec: Codec, grammars: Grammars) -> None:
+    odd = tool("odd", {"a": {"type": "string", "pattern": "(?<!x)y"}})
+    ids = wander(grammars.turn([odd, TOOLS[2]]), codec, random.Random(1), [codec.id(wire.CALL)], most=60)
+    assert codec.decode(ids).startswith('\n{"name": "')
+    grammar = grammars.turn([odd])
+    fixed = codec.encode('\n{"name": "odd", "arguments": {"b": 1}}\n')
+    wander(grammar, codec, random.Random(0), [codec.id(wire.CALL), *fixed, codec.id(wire.CALL_END)])
+
+
+def test_strings_lists_and_objects_get_bounds_where_they_have_none() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"type": "string", "maxLength": 5},
+            "c": {"type": "array", "items": {"type": "string"}},
+            "type": {"type": "string", "enum": ["x"]},
+        },
+    }
+    made = bounded(schema)
+    assert made["properties"]["a"]["maxLength"] == TEXT_LIMIT
+    assert made["properties"]["b"]["maxLength"] == 5
+    assert made["properties"]["c"]["maxItems"]
+    assert made["properties"]["type"] == {"type": "string", "enum": ["x"]}
+    assert made["additionalProperties"] is False
+    assert "maxLength" not in json.dumps(schema["properties"])[:30]
+
+
+def test_bits_are_packed_little_endian() -> None:
+    assert pack([0, 33], 64).tolist() == [1, 2]
+    assert pack([31], 40).tolist() == [-(2**31), 0]
