@@ -250,7 +250,7 @@ class _Parser:
             args = self.arguments(")")
         else:  # sqrt 16, sin x: one operand, and no guessing about what follows
             self.deeper()
-            args = [self.power()]
+            args = [self.signed()]
             self.depth -= 1
             if self.starts_operand(self.peek):
                 raise ToolError(f"write {name}(...) with brackets")

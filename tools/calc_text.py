@@ -43,7 +43,7 @@ _CHARS = {
 _TABLE = str.maketrans(_CHARS)
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _AND = re.compile(r"\s*,?\s+and\s+", re.I)
-_LISTS = "sum|average|mean|median|mode|product|gcd|lcm|max|maximum|min|minimum|factorial"
+_LISTS = "sum|average|mean|median|mode|product|gcd|lcm|max|maximum|min|minimum"
 _New = str | Callable[[re.Match[str]], str]
 _PHRASES: list[tuple[str, _New]] = [
     (r"^\s*(?:please\s+)?(?:what\s+is|what's|calculate|compute|evaluate|how\s+much\s+is)\s+(?:the\s+)?", ""),
@@ -54,6 +54,7 @@ _PHRASES: list[tuple[str, _New]] = [
     (r"(\d)\s*m\s*(\d+(?:\.\d+)?)\s*s\b", r"\1 min \2 s"),
     (rf"^\s*(?:the\s+)?({_LISTS})\s+of\s+(?!\()(.+?)[\s?.]*$", lambda m: f"{m[1]}({_AND.sub(', ', m[2])})"),
     (r"\babsolute\s+value\s+of\b", "abs"),
+    (r"\bfactorial\s+of\b", "factorial"),
     (r"\bdivided\s+by\b", "/"),
     (r"\b(?:multiplied\s+by|times)\b", "*"),
     (r"\bplus\b", "+"),

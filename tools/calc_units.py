@@ -145,13 +145,15 @@ def unknown_unit(name: str) -> ToolError:
     return ToolError(f"unknown unit '{name[:30]}'" + (f"; did you mean '{close[0]}'?" if close else ""))
 
 
+_SHORT_WORDS = frozenset({"cup", "cups", "day", "days", "bit", "bits", "ton", "tons"})
+_SYMBOLS = frozenset({"kelvin", "kelvins", "tbsp", "grad", "thou", "mmhg", "inhg", "watthour"})
 _PLURALS = {"foot": "feet", "inch": "inches", "century": "centuries"}
 
 
 def worded(name: str, number: str) -> str:
     """The unit's name in the singular or plural that fits: ``1 byte``, ``1.5 hours``; symbols as they are."""
     unit = units().get(name)
-    if not unit or len(name) < 3:
+    if not unit or name in _SYMBOLS or (len(name) < 4 and name not in _SHORT_WORDS):
         return name
     singulars = {plural: single for single, plural in _PLURALS.items()}
     if number in ("1", "-1"):

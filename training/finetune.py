@@ -11,11 +11,13 @@ import torch
 from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.wire import render_training
+from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, system_message, tools
 from llmos.training.loop import Budget, Rows, pack, train
 from llmos.training.pretrain import english
 
 ENGLISH = 0.06  # share of plain English kept in, so that what was learnt from it stays
+COPYING = 0.12  # share of rows that teach copying alone
 
 
 def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> Rows:
@@ -28,21 +30,22 @@ def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> Rows:
     return pack(made)
 
 
-def with_english(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
-    """The rows with a share of plain English mixed in."""
+def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
+    """The rows with shares of plain English and of copying mixed in."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    extra = english(tokenizer, corpus, int(rows.ids.size * ENGLISH), seed + 1)
-    join = lambda a, b: np.concatenate([a, b])  # noqa: E731
-    return Rows(join(rows.ids, extra.ids), join(rows.loss, extra.loss), join(rows.segment, extra.segment))
+    plain = english(tokenizer, corpus, int(rows.ids.size * ENGLISH), seed + 1)
+    copied = copy_rows(Codec.load(out), int(len(rows.ids) * COPYING), seed + 2)
+    parts = (rows, plain, copied)
+    return Rows(*(np.concatenate([getattr(r, name) for r in parts]) for name in ("ids", "loss", "segment")))
 
 
 def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> Rows:
     """The training rows, made once and kept in ``out/dialogues.npz``."""
     cache = out / "dialogues.npz"
     if not cache.exists():
-        rows = with_english(encode(Codec.load(out), count, seed, corpus), out, corpus, seed)
+        rows = with_extras(encode(Codec.load(out), count, seed, corpus), out, corpus, seed)
         np.savez(cache, ids=rows.ids, loss=rows.loss, segment=rows.segment)
     with np.load(cache) as saved:
         return Rows(saved["ids"], saved["loss"], saved["segment"])
