@@ -56,7 +56,11 @@ def main(json: bool = False) -> None:
     figures = measure()
     if json:
         machine = f"{platform.machine()}, {os.cpu_count()} cores"
-        print(jsonlib.dumps({"name": "startup", "machine": machine, "version": VERSION, "figures": figures, "intervals": {}}))
+        print(
+            jsonlib.dumps(
+                {"name": "startup", "machine": machine, "version": VERSION, "figures": figures, "intervals": {}}
+            )
+        )
         return
     for key, value in figures.items():
         print(f"{key:24} {value}")

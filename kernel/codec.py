@@ -7,6 +7,7 @@ Knows nothing of turns, tools or models. Source: SECURITY.md section 2 (what hel
 import codecs
 import json
 import re
+import secrets
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +56,18 @@ class Codec:
         # Some families keep control strings in the base vocabulary too; letter by letter they cannot form.
         pieces = (self._plain.encode(c, add_special_tokens=False).ids for c in clean(text))
         return [i for piece in pieces for i in piece if i not in self.control_ids]
+
+    def unspellable(self) -> str:
+        """The tokenizer's JSON with control tokens under names no text holds, so that a grammar meets them by id alone.
+
+        Else a library that tokenizes a forced text takes ``<|im_end|>`` in it for the control token, and one that the
+        family does not flag special (``<tool_call>`` in Qwen) for a piece of a string.
+        """
+        data = json.loads(self.json_text)
+        mark = secrets.token_hex(8)
+        for token in data["added_tokens"]:
+            token |= {"content": f"<|{mark}-{token['id']}|>", "special": True, "normalized": False}
+        return json.dumps({**data, "post_processor": None})
 
     def id(self, name: str) -> int:
         """The id of the control token ``name``. Raises ModelError when the tokenizer lacks it."""

@@ -86,7 +86,11 @@ class Model(Protocol):
         """The exact number of prompt tokens for these messages (an estimate where the model is remote)."""
 
     def reply(
-        self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling = Sampling(), n: int = 1  # noqa: B008
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        sampling: Sampling = Sampling(),
+        n: int = 1,
     ) -> Iterator[Delta]:
         """Stream ``n`` branches of the assistant's next turn; each ends with Finished.
 

@@ -1,11 +1,11 @@
 """The errors llmos raises: what a user can cause gets one clear line that says what to do.
 
-    LLMOSError
-    ├── UsageError        wrong input from the user (exit 2)
-    ├── DeniedError       policy said no (exit 3)
-    ├── BudgetError       a limit on tokens, calls or seconds was reached (exit 1)
-    ├── ModelError        a model could not be loaded, reached or proved (exit 1)
-    └── Cancelled         the user stopped it (exit 130)
+LLMOSError
+├── UsageError        wrong input from the user (exit 2)
+├── DeniedError       policy said no (exit 3)
+├── BudgetError       a limit on tokens, calls or seconds was reached (exit 1)
+├── ModelError        a model could not be loaded, reached or proved (exit 1)
+└── Cancelled         the user stopped it (exit 130)
 """
 
 

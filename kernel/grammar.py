@@ -31,7 +31,7 @@ class Grammars:
     def __init__(self, codec: Codec, form: Format, vocabulary: int) -> None:
         self.form = form
         stop = min(form.stops)
-        self._tokenizer = LLTokenizer(codec.json_text, n_vocab=max(vocabulary, codec.size), eos_token=stop, slices=None)
+        self._tokenizer = LLTokenizer(codec.unspellable(), n_vocab=max(vocabulary, codec.size), eos_token=stop)
         self._compiled: dict[str, Any] = {}
         plain = [i for i, b in enumerate(codec.bytes_of) if b and i not in codec.control_ids]
         thought = [] if form.think is None else [form.think]
@@ -42,6 +42,7 @@ class Grammars:
         self.text_or_call = pack([*plain, *form.stops, *thought, *form.opens], vocabulary)
         self.thought = pack([*plain, *done], vocabulary)
         self.after_call = pack([*form.stops, *([self.newline] if self.newline >= 0 else form.opens)], vocabulary)
+        self.done = pack(form.stops, vocabulary)
         self.next_call = pack(form.opens, vocabulary)
         # A body that no grammar describes may hold the family's other control tokens.
         inner = sorted(codec.control_ids - form.opens) if form.style == "free" else []
@@ -107,6 +108,7 @@ class TurnGrammar:
             "after": rules.after_call,
             "next": rules.next_call,
             "lost": rules.lost,
+            "done": rules.done,
         }[self._state]
         return fixed
 
@@ -116,11 +118,13 @@ class TurnGrammar:
         self._first = False
         if state in ("call", "choice"):
             return self._inside(token)
-        if token in form.opens:
+        if token in form.stops:
+            self._state = "done"
+        elif token in form.opens:
             self._matcher = None if self._calls is None else self._calls.deep_copy()
             self._state = "lost" if self._matcher is None else "call"
             return self.open
-        if state == "lost" and token in form.closes:
+        elif state == "lost" and token in form.closes:
             self._state = "after"
         elif state == "after" and token == self._rules.newline:
             self._state = "next"
@@ -157,7 +161,7 @@ class TurnGrammar:
             # A schema past the matcher's limits: the reply goes on, and the parser says what it thinks of it.
             self._state, self._matcher = "lost", None
         elif self._matcher.is_stopped():
-            self._state, self._matcher = "after", None
+            self._state, self._matcher = "done" if self._state == "choice" else "after", None
         return ok
 
 

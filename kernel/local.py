@@ -159,8 +159,8 @@ class StopStrings:
 
     def feed(self, deltas: list[Delta]) -> list[Delta]:
         """The deltas that may be shown now."""
-        if not self._stop:
-            return deltas
+        if self.hit or not self._stop:
+            return [] if self.hit else deltas
         out: list[Delta] = []
         for delta in deltas:
             if not isinstance(delta, TextDelta):

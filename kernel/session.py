@@ -6,7 +6,6 @@ A session is its events; everything else is a view of them. Knows models, tools 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from llmos.kernel.context import build
 from llmos.kernel.dispatch import Dispatcher
@@ -41,7 +40,7 @@ class Budget:
     calls: int = 25
     tokens: int = 8192
     seconds: float = 600.0
-    reply_tokens: int = 1024
+    reply_tokens: int = 512
     tool_seconds: float = 30.0
 
 
@@ -119,7 +118,7 @@ class Kernel:
 
     def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
         """One assistant turn: streams its text, collects its calls."""
-        room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 2)
+        room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 4)
         count = lambda messages: self.model.count(messages, self.tools)  # noqa: E731
         messages, dropped = build(self.system, self.events, count, room)
         if dropped:

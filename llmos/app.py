@@ -98,9 +98,7 @@ class LLMOS:
         """All sessions of this home, the newest first."""
         return self.store.list()
 
-    def stream(
-        self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None
-    ) -> Iterator[Event]:
+    def stream(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Iterator[Event]:
         """Answer a request in a session of its own, event by event; the last is an Answer or a Failure.
 
         Raises UsageError for a request or file that cannot be used.
@@ -124,7 +122,9 @@ class LLMOS:
     def __enter__(self) -> "LLMOS":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -153,9 +153,7 @@ class Session:
         """Everything that happened so far."""
         return self._log.events()
 
-    def stream(
-        self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None
-    ) -> Iterator[Event]:
+    def stream(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Iterator[Event]:
         """Answer a request, event by event; the last is an Answer or a Failure. Raises UsageError for bad input."""
         checked = check_request(request)
         attachments = self._attach(checked, files, stdin)
@@ -223,7 +221,9 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -237,9 +237,11 @@ def good_code(events: Sequence[Event]) -> list[str]:
 def check_request(request: str) -> str:
     """The request if it can be used. Raises UsageError when it is empty, too long or holds NUL bytes."""
     if not request.strip():
-        raise UsageError("the request is empty; say what you want, such as: llmos run \"plot funding rounds\"")
+        raise UsageError('the request is empty; say what you want, such as: llmos run "plot funding rounds"')
     if len(request) > MAX_REQUEST:
-        raise UsageError(f"the request has {len(request):,} characters, at most {MAX_REQUEST:,}; give long text by --file")
+        raise UsageError(
+            f"the request has {len(request):,} characters, at most {MAX_REQUEST:,}; give long text by --file"
+        )
     if "\0" in request:
         raise UsageError("the request holds NUL bytes; give binary data by --file")
     return request.strip()

@@ -51,10 +51,11 @@ def examine() -> list[Check]:
         ("data folder", data_folder),
         ("pictures", pictures),
     ]
-    return [_safely(name, check) for name, check in checks] + extras()
+    return [safely(name, check) for name, check in checks] + extras()
 
 
-def _safely(name: str, check: Callable[[], Check]) -> Check:
+def safely(name: str, check: Callable[[], Check]) -> Check:
+    """What a check found; one that raises has failed."""
     try:
         return check()
     except Exception as error:

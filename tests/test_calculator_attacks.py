@@ -1,8 +1,11 @@
 """Attacks on the calculator: none runs code, none holds it up, and each ends in one clear line or a plain result."""
 
-import os
+# ruff: noqa: RUF001 (letters that look like others are among the attacks)
+import re
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -207,62 +210,40 @@ def test_not_a_byte_of_the_text_is_compiled_or_run() -> None:
     assert _seen == []
 
 
-@pytest.fixture
-def worker() -> "object":
-    worker = Worker()
-    yield worker
-    worker.close()
+# The product of two primes of 50 digits (RSA-100): minutes of work in one short line.
+LONG = "factorint(1522605027922533360535618378132637429718068114961380688657908494580122963258952897654000350692006139)"
 
 
-def test_clock_ends_a_long_calculation_and_the_next_one_works(worker: Worker) -> None:
-    assert worker.ask("x + x", 30) == "2*x"
-    start = time.monotonic()
-    with pytest.raises(ToolError, match=r"^the calculation took longer than 0\.5 seconds; try something simpler$"):
-        worker.ask("factorint(10^120 + 79)", 0.5)
-    assert time.monotonic() - start < 10
-    assert worker.ask("x + x", 30) == "2*x"
-
-
-def test_memory_is_bounded(worker: Worker) -> None:
-    with pytest.raises(ToolError, match="memory|longer"):
-        worker.ask("expand((a+b+c+d+f+g+h+k)^40)", 20)
-    assert worker.ask("x + x", 30) == "2*x"
-
-
-def test_worker_killed_from_outside_is_replaced(worker: Worker) -> None:
-    assert worker.ask("x + x", 30) == "2*x"
-    first = worker._process
-    assert first
-    first.kill()
-    first.wait()
-    assert worker.ask("x + x", 30) == "2*x"
-    assert worker._process is not first
-
-
-def test_worker_killed_while_it_computes(worker: Worker) -> None:
-    import threading
-
-    assert worker.ask("x + x", 30) == "2*x"
-    process = worker._process
-    assert process
-    threading.Timer(0.3, process.kill).start()
-    with pytest.raises(ToolError, match="ran out of memory or crashed"):
-        worker.ask("factorint(10^120 + 79)", 30)
-    assert worker.ask("x + x", 30) == "2*x"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_worker_has_limits_no_secrets_and_ends_with_close(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_keeps_its_limits_and_is_replaced_when_it_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    assert worker.ask("x + x", 30) == "2*x"
-    process = worker._process
-    assert process
-    with open(f"/proc/{process.pid}/environ") as file:
-        assert "hunter2" not in file.read()
-    with open(f"/proc/{process.pid}/limits") as file:
-        limits = {line[:26].strip(): line[26:].split()[0] for line in file}
-    assert limits["Max address space"] == str(calc_worker.MEMORY)
-    assert limits["Max file size"] == "0"
-    worker.close()
-    assert process.poll() is not None
-    assert not os.path.exists(f"/proc/{process.pid}/limits")
+    worker = Worker()
+    try:
+        assert worker.ask("x + x", 30) == "2*x"
+        first = worker._process
+        assert first
+        if sys.platform == "linux":
+            limits = Path(f"/proc/{first.pid}/limits").read_text()
+            assert re.search(rf"Max address space +{calc_worker.MEMORY} ", limits)
+            assert re.search(r"Max file size +0 ", limits)
+            assert "hunter2" not in Path(f"/proc/{first.pid}/environ").read_text()
+        with pytest.raises(ToolError, match=r"memory|longer|too long"):
+            worker.ask("expand((a+b+c+d+f+g+h+k)^40)", 2)
+        assert worker.ask("x + x", 30) == "2*x"
+        start = time.monotonic()
+        with pytest.raises(ToolError, match=r"^the calculation took longer than 0\.5 seconds; try something simpler$"):
+            worker.ask(LONG, 0.5)
+        assert 0.5 <= time.monotonic() - start < 2
+        assert worker.ask("x + x", 30) == "2*x"
+        second = worker._process
+        assert second is not first
+        assert second
+        threading.Timer(0.3, second.kill).start()
+        with pytest.raises(ToolError, match="ran out of memory or crashed"):
+            worker.ask(LONG, 30)
+        assert worker.ask("x + x", 30) == "2*x"
+        last = worker._process
+        worker.close()
+        assert last
+        assert last.poll() is not None
+    finally:
+        worker.close()

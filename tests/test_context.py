@@ -35,7 +35,12 @@ def test_previews_stand_before_the_request_and_keep_their_source() -> None:
 def test_text_and_calls_of_one_reply_share_a_turn() -> None:
     first, second = ToolCall("r1", "calculator", {"expression": "1"}), ToolCall("r2", "calculator", {"expression": "2"})
     results = [ToolResult(c.id, True, c.id, Source("tool", "calculator")) for c in (first, second)]
-    events: list[Event] = [Request(id="", text="?"), Text(id="", text="let me see"), Call(id="", call=first), Call(id="", call=second)]
+    events: list[Event] = [
+        Request(id="", text="?"),
+        Text(id="", text="let me see"),
+        Call(id="", call=first),
+        Call(id="", call=second),
+    ]
     events += [Result(id="", result=r) for r in results]
     messages = history(events)
     assert [m.role for m in messages] == ["user", "assistant", "tool", "tool"]
@@ -51,7 +56,11 @@ def test_a_call_cut_off_by_a_kill_gets_a_result_that_says_so() -> None:
 
 
 def test_lines_of_the_kernel_itself_are_not_the_models_words() -> None:
-    events: list[Event] = [Request(id="", text="a"), Text(id="", text="yes"), Text(id="", text="Source: x", by="kernel")]
+    events: list[Event] = [
+        Request(id="", text="a"),
+        Text(id="", text="yes"),
+        Text(id="", text="Source: x", by="kernel"),
+    ]
     assert [m.text for m in history(events)] == ["a", "yes"]
 
 

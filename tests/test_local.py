@@ -255,8 +255,9 @@ def test_forks_share_their_prefix_and_then_go_their_own_ways(folder: Path) -> No
         assert out == decode(alone, 10, temperature=1.0, seed=n)
     branches[0].extend([3, 4])
     grandchild = branches[0].fork(1)[0]
-    assert list(grandchild.ids) == [*prompt, *woven[0], 3, 4]
-    assert decode(grandchild) == decode(TorchEngine(Lean(folder)).open(grandchild.ids))
+    grown = [*prompt, *woven[0], 3, 4]
+    assert list(grandchild.ids) == grown
+    assert decode(grandchild) == decode(TorchEngine(Lean(folder)).open(grown))
     assert decode(root, 5) == decode(TorchEngine(Lean(folder)).open(prompt), 5)
 
 

@@ -69,9 +69,7 @@ def turn(path: str = "/tmp/none/plot-1.png") -> list[Event]:
         Call(id="e5", call=ToolCall("r1", "python", {"code": code})),
         Decision(id="e6", call_id="r1", verdict="allow", rule="boxed"),
         Progress(id="", text="half way", call_id="r1"),
-        Result(
-            id="e7", result=ToolResult("r1", True, "saved plot-1.png", Source("tool"), "r1.txt", (), 0.84)
-        ),
+        Result(id="e7", result=ToolResult("r1", True, "saved plot-1.png", Source("tool"), "r1.txt", (), 0.84)),
         ArtifactMade(id="e8", artifact=Artifact(path, "image/png", "rounds"), call_id="r1"),
         Call(id="e9", call=ToolCall("r2", "calculator", {"expression": "15% of 2480"})),
         Result(id="e10", result=ToolResult("r2", False, "error: no such thing", Source("tool", "calculator"))),

@@ -36,7 +36,15 @@ def test_a_call_is_decided_run_and_answered_from(tmp_path: Path) -> None:
 def test_the_events_come_in_the_order_of_the_design(tmp_path: Path) -> None:
     with system(tmp_path, calculate("1 + 1"), "2") as llmos:
         seen = kinds(llmos.stream("add"))
-    assert [k for k in seen if k != "Progress"] == ["Started", "Request", "Call", "Decision", "Result", "Text", "Answer"]
+    assert [k for k in seen if k != "Progress"] == [
+        "Started",
+        "Request",
+        "Call",
+        "Decision",
+        "Result",
+        "Text",
+        "Answer",
+    ]
 
 
 def test_several_calls_of_one_reply_all_run(tmp_path: Path) -> None:

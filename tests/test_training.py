@@ -51,7 +51,9 @@ def bare(text: str) -> str:
 
 
 def test_no_evaluation_request_is_a_training_phrase() -> None:
-    trained = {bare(str(p)) for name in ("direct", "facts", "python") for e in phrasebook.entries(name) for p in e["prompts"]}
+    trained = {
+        bare(str(p)) for name in ("direct", "facts", "python") for e in phrasebook.entries(name) for p in e["prompts"]
+    }
     for path in phrasebook.FOLDER.glob("*.txt"):
         trained |= {bare(line.split(" => ")[0]) for line in phrasebook.lines(path.stem) if "{" not in line}
     asked = set()

@@ -35,7 +35,7 @@ STYLE = {
     "figure.max_open_warning": 0,
     "lines.linewidth": 1.8,
 }
-_MAX_BYTES, _MAX_PIXELS = 3_500_000, 6_000
+_MAX_BYTES, _MAX_PIXELS = 3_500_000, 4_000
 _NAMED = ("plot", "step", "scatter", "bar", "barh", "hist", "stem", "fill_between", "errorbar")
 
 
@@ -88,9 +88,14 @@ class Gallery:
         if blank(figure):
             print("The figure is empty (nothing was drawn on its axes), so there is no image.")
             return
-        finish(figure)
-        content = record.figure(figure)
-        self._publish(picture(figure, content["title"]), content)
+        try:
+            # Before anything is drawn: a page of 60 x 60 inches would not fit into memory.
+            figure.set_dpi(min(figure.dpi, _MAX_PIXELS / max(figure.get_size_inches())))
+            finish(figure)
+            content = record.figure(figure)
+            self._publish(picture(figure, content["title"]), content)
+        except Exception as error:
+            print(f"error: the figure could not be drawn: {type(error).__name__}: {error}")
 
     def _closing(self, figure: Any = None) -> None:
         """``plt.close``: what was drawn leaves all the same."""
@@ -153,7 +158,7 @@ def finish(figure: Any) -> None:
 
 def picture(figure: Any, title: str) -> bytes:
     """The PNG, with its title as metadata; the resolution is lowered until its size fits."""
-    dpi = min(figure.dpi, _MAX_PIXELS / max(figure.get_size_inches()))
+    dpi = figure.dpi
     while True:
         buffer = io.BytesIO()
         figure.savefig(

@@ -53,16 +53,14 @@ def is_periods(axis: Any) -> bool:
 
 def categories(axis: Any) -> dict[int, str]:
     """Position to name: of a categorical axis, or of one whose ticks were given fixed labels at whole positions."""
-    mapping = getattr(getattr(axis, "units", None), "_mapping", None)
-    if mapping:
-        return {int(position): str(name) for name, position in mapping.items()}
-    if type(axis.get_major_formatter()).__name__ not in ("FixedFormatter", "FuncFormatter"):
-        return {}
-    places = [float(place) for place in axis.get_majorticklocs()]
-    names = [label.get_text() for label in axis.get_majorticklabels()]
-    if not any(names) or not all(place == int(place) for place in places):
-        return {}
-    return {int(place): name for place, name in zip(places, names, strict=False) if name}
+    mapping = getattr(getattr(axis, "units", None), "_mapping", None) or {}
+    names = {int(position): str(name) for name, position in mapping.items()}
+    if type(axis.get_major_formatter()).__name__ in ("FixedFormatter", "FuncFormatter"):
+        places = [float(place) for place in axis.get_majorticklocs()]
+        texts = [label.get_text() for label in axis.get_majorticklabels()]
+        if all(place == int(place) for place in places):
+            names |= {int(place): text for place, text in zip(places, texts, strict=False) if text}
+    return names
 
 
 def _converter(axis: Any) -> Any:

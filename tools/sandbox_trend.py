@@ -53,6 +53,7 @@ def _axes(ax: Any) -> Any:
 
 def _series(ax: Any) -> tuple[Any, Any, str]:
     """Positions, values and a colour for the last series drawn."""
+    single = False
     boxes = {id(patch): box for box in ax.containers if hasattr(box, "patches") for patch in box.patches}
     for child in reversed(ax.get_children()):
         if id(child) in boxes:
@@ -64,9 +65,12 @@ def _series(ax: Any) -> tuple[Any, Any, str]:
             x, y = (np.asarray(values, dtype=float).ravel() for values in child.get_data(orig=False))
             if len(x) > 1:
                 return x, y, "C3" if child.get_color() != "C3" else "C1"
+            single = single or len(x) == 1
         if kind == "PathCollection" and len(child.get_offsets()) > 1:
             places = np.ma.filled(np.ma.asarray(child.get_offsets(), dtype=float), np.nan)
             return places[:, 0], places[:, 1], "C3"
+    if single:
+        raise ValueError("trend needs at least two points")
     raise ValueError("trend found no line, scatter or bars on these axes: plot the data first")
 
 

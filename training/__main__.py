@@ -1,9 +1,9 @@
 """``python -m llmos.training``: makes the embedded kernel, step by step; each step resumes where it was stopped.
 
-    tokenizer   byte-level BPE from the corpus
-    pretrain    next-word prediction on plain English
-    finetune    assistant dialogues with tool calls
-    install     the result as package data in kernel/weights
+tokenizer   byte-level BPE from the corpus
+pretrain    next-word prediction on plain English
+finetune    assistant dialogues with tool calls
+install     the result as package data in kernel/weights
 """
 
 import argparse
@@ -44,8 +44,12 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
 def main() -> None:
     """Run the steps asked for, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m llmos.training", description=__doc__.splitlines()[0])
-    parser.add_argument("step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "install"])
-    parser.add_argument("--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only")
+    parser.add_argument(
+        "step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "install"]
+    )
+    parser.add_argument(
+        "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where checkpoints and logs go")
     parser.add_argument("--minutes", type=float, default=88.0, help="training time in all, 40%% of it pretraining")
     parser.add_argument("--dialogues", type=int, default=60_000)

@@ -14,12 +14,13 @@ def copy_rows(codec: Codec, count: int, seed: int) -> Rows:
     plain = [i for i in range(codec.size) if i not in codec.control_ids]
     digits = [codec.encode(d)[0] for d in "0123456789"]
     made: list[tuple[list[int], list[bool]]] = []
-    while len(made) < 3 * count:
+    while len(made) < 4 * count:
         pool = rng.choice([plain, plain, digits + rng.sample(plain, 4)])
         once = [rng.choice(pool) for _ in range(rng.randint(6, 56))]
         gap = [rng.choice(plain) for _ in range(rng.randint(0, 20))]
         ids, counts = list(once), [False] * len(once)
-        while len(ids) + len(gap) + len(once) < 170:
+        length = rng.choice([120, 170, 240, 500])
+        while len(ids) + len(gap) + len(once) < length:
             part = once[rng.randrange(len(once) // 2) :]
             ids += gap + part
             # The first token of a repeat cannot be known.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Share of the pretraining tokens by file. Talk, questions and requests count more than their size: the kernel reads requests.
+# Share of the pretraining tokens by file. Talk, questions and requests count more than their size.
 SHARES = {
     "dialogues": 0.16,
     "qa": 0.16,
@@ -61,7 +61,7 @@ def document(name: str, row: dict[str, Any]) -> Document:
 
 
 def documents(corpus: Path, name: str, seed: int) -> list[Document]:
-    """All documents of one file, shuffled. Short lines (intents, facts, sentences) are joined, a dozen a document."""
+    """All documents of one file, shuffled; short lines (intents, facts, sentences) joined, a dozen a document."""
     made = [document(name, row) for row in rows(corpus, name)]
     random.Random(f"{name}-{seed}").shuffle(made)
     if name not in ("intents", "facts", "sentences"):
@@ -76,7 +76,7 @@ def plain_text(doc: Document) -> str:
 
 
 def packaged_text() -> list[str]:
-    """What ships with the package: the training phrases without their slots, so that the recipe runs without a corpus."""
+    """The packaged training phrases without their slots, so that the recipe runs without a corpus."""
     folder = Path(__file__).parent / "phrases"
     lines = [line for path in sorted(folder.iterdir()) for line in path.read_text(encoding="utf-8").splitlines()]
     return [SLOT.sub("", line) for line in lines]

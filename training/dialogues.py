@@ -1,4 +1,4 @@
-"""Makes assistant dialogues with tool calls: phrases x tables x numbers, each result computed by the real calculator or pandas.
+"""Makes assistant dialogues with tool calls: phrases x tables x numbers, with results of the real calculator and pandas.
 
 A dialogue is a list of messages exactly as the kernel will meet them. Knows nothing of token ids.
 """
@@ -207,7 +207,22 @@ def unknown(talk: Talk, table: Table | None) -> bool:
     return True
 
 
-WORDS = "llama window planet river guitar silver banana anna level puzzle keyboard mountain radar orange".split()
+WORDS = [
+    "llama",
+    "window",
+    "planet",
+    "river",
+    "guitar",
+    "silver",
+    "banana",
+    "anna",
+    "level",
+    "puzzle",
+    "keyboard",
+    "mountain",
+    "radar",
+    "orange",
+]
 SENTENCES = [
     "the quick brown fox jumps over the lazy dog",
     "a man a plan a canal",
@@ -260,9 +275,9 @@ def a_table(rng: random.Random) -> Table:
 
 
 def dialogue(rng: random.Random) -> list[Message] | None:
-    """One dialogue, or None when the draw did not fit. A third goes on with something else in the same session."""
+    """One dialogue, or None when the draw did not fit. Some go on with other things in the same session."""
     talk = Talk(rng)
-    parts = rng.choice([1, 1, 1, 1, 2, 2])
+    parts = rng.choices([1, 2, 3, 5], [0.64, 0.2, 0.09, 0.07])[0]
     for i in range(parts):
         kind = pick(SHARES, rng)
         distractor = a_table(rng) if i == 0 and kind not in ("plot", "ask") and rng.random() < 0.08 else None
@@ -304,5 +319,10 @@ def system_message() -> Message:
 if __name__ == "__main__":
     for talk in dialogues(12, 7):
         for m in talk:
-            print(m.role, "|", m.text, json.dumps([dict(c.arguments) for c in m.calls if isinstance(c, ToolCall)]) if m.calls else "")
+            print(
+                m.role,
+                "|",
+                m.text,
+                json.dumps([dict(c.arguments) for c in m.calls if isinstance(c, ToolCall)]) if m.calls else "",
+            )
         print("-" * 60, date.today())

@@ -60,5 +60,7 @@ def word_vectors(tokenizer: Tokenizer, corpus: Path | None, size: int, seed: int
     vectors = left * values.sqrt()
     vectors = vectors[:, torch.randperm(size)] @ torch.linalg.qr(torch.randn(size, size))[0]
     norms = vectors.norm(dim=1, keepdim=True)
-    unit = torch.where(norms > 1e-6, vectors / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(vectors)))
+    unit = torch.where(
+        norms > 1e-6, vectors / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(vectors))
+    )
     return unit * std * size**0.5

@@ -20,7 +20,7 @@ from torch import Tensor
 from llmos.kernel.qwen3 import Qwen3
 from llmos.training.optim import optimizers
 
-LENGTH = 512
+LENGTH = 1024
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ def _arrays(rows: list[list[tuple[list[int], list[bool]]]]) -> Rows:
     return Rows(ids, loss, segment)
 
 
-def loss_of(
-    model: Qwen3, features: Callable[[Tensor, Tensor], Tensor], batch: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
+def loss_of(model: Qwen3, features: Callable[[Tensor, Tensor], Tensor], batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """Mean next-token cross-entropy (nats) over the positions that count."""
     ids, counts, segment = batch
     hidden = features(ids, segment)
@@ -124,7 +122,7 @@ class Budget:
 
     minutes: float
     peak: float = 3e-3
-    rows: int = 8
+    rows: int = 4
     save_every: float = 180.0
 
 
@@ -162,7 +160,9 @@ def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compil
                 line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(loss.item(), 4)}
                 log.write(json.dumps({**line, "lr": round(rate, 6), "tokens_per_s": round(speed)}) + "\n")
                 log.flush()
-                print(f"{spent / 60:6.1f} min  step {step:5d}  loss {loss.item():.3f}  {speed:,.0f} tokens/s", flush=True)
+                print(
+                    f"{spent / 60:6.1f} min  step {step:5d}  loss {loss.item():.3f}  {speed:,.0f} tokens/s", flush=True
+                )
             if time.monotonic() - saved > budget.save_every:
                 checkpoint(model, steppers, out / "state.pt", step, spent)
                 save_weights(model, out / "model.safetensors")
@@ -174,7 +174,12 @@ def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compil
 def checkpoint(model: Qwen3, steppers: list[torch.optim.Optimizer], path: Path, step: int, spent: float) -> None:
     """Write everything needed to go on, whole or not at all."""
     part = path.with_suffix(".part")
-    state = {"model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers], "step": step, "spent": spent}
+    state = {
+        "model": model.state_dict(),
+        "optimizers": [s.state_dict() for s in steppers],
+        "step": step,
+        "spent": spent,
+    }
     torch.save(state, part)
     part.rename(path)
 

@@ -61,7 +61,7 @@ def vary(text: str, rng: random.Random) -> str:
 
 def slip(text: str, rng: random.Random) -> str:
     """One slip of the finger in a word of letters: a swap, a drop or a doubling."""
-    words = [m for m in re.finditer(r"\b[a-z]{4,}\b", text)]
+    words = list(re.finditer(r"\b[a-z]{4,}\b", text))
     if not words:
         return text
     at = rng.choice(words)
@@ -136,13 +136,17 @@ def number_slots(names: set[str], rng: random.Random) -> dict[str, Value]:
             made[name] = Value(str(number), str(number))
         elif kind == "m":
             number = rng.choice([rng.randint(2, 5000), round(rng.uniform(1, 300), 2), rng.randint(1, 99) * 10])
-            made[name] = Value(f"{number:,}" if number > 999 and rng.random() < 0.4 else tidy(number, 2), tidy(number, 2))
+            made[name] = Value(
+                f"{number:,}" if number > 999 and rng.random() < 0.4 else tidy(number, 2), tidy(number, 2)
+            )
         elif kind == "d":
             text = tidy(rng.uniform(0.1, 10 ** rng.randint(1, 3)), rng.choice([1, 1, 2, 3]))
             made[name] = Value(text, text)
         elif kind == "f":
             fraction = Fraction(rng.randint(1, 12), rng.randint(2, 16))
-            text = f"{fraction.numerator}/{fraction.denominator}" if fraction.denominator > 1 else f"{rng.randint(1, 6)}/7"
+            text = (
+                f"{fraction.numerator}/{fraction.denominator}" if fraction.denominator > 1 else f"{rng.randint(1, 6)}/7"
+            )
             made[name] = Value(text, text)
         elif kind == "date":
             day = first if name == "date" else first + timedelta(days=rng.randint(1, 2500))

@@ -87,7 +87,10 @@ def plain(table: Table, x: Column, y: Column, options: str = "") -> tuple[str, b
     timed = x.kind in TIME_KINDS
     group = grouping(table, random.Random(0))
     if timed and repeats(table, x) and group is not None and group is not x:
-        return f"ax = df.pivot_table(index={q(x.name)}, columns={q(group.name)}, values={q(y.name)}).plot({options})", False
+        return (
+            f"ax = df.pivot_table(index={q(x.name)}, columns={q(group.name)}, values={q(y.name)}).plot({options})",
+            False,
+        )
     if repeats(table, x):
         tail = "" if timed else "kind='bar'"
         both = ", ".join(o for o in (tail, options) if o)
@@ -117,13 +120,19 @@ def draw_basic(kind: str, table: Table, rng: random.Random) -> Plot | None:
     if kind in ("plot_xy", "plot_log") and rng.random() < 0.5:
         x = rng.choice(table.of(*TIME_KINDS, "name", "cat") or [x])
     topic = rng.choice(table.topics)
-    y = main_number(table, topic if kind == "plot_topic" else "") if kind in ("plot_topic", "plot_file") else rng.choice(numbers)
+    y = (
+        main_number(table, topic if kind == "plot_topic" else "")
+        if kind in ("plot_topic", "plot_file")
+        else rng.choice(numbers)
+    )
     if x is None:
         return None
     values = {"x": spoken(x, rng), "y": spoken(y, rng), "topic": topic, "file": table.file}
     request = fill(template(kind, set(values), rng), values)
     code, simple = plain(table, x, y, "logy=True" if kind == "plot_log" else "")
-    return Plot(request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, "", simple)
+    return Plot(
+        request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, "", simple
+    )
 
 
 def draw_kind(kind: str, table: Table, rng: random.Random) -> Plot | None:
@@ -144,7 +153,9 @@ def draw_kind(kind: str, table: Table, rng: random.Random) -> Plot | None:
     else:
         code, simple = plain(table, x, y)
         options = ""
-    return Plot(request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, options, simple)
+    return Plot(
+        request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, options, simple
+    )
 
 
 def draw_scatter(kind: str, table: Table, rng: random.Random) -> Plot | None:
@@ -219,7 +230,9 @@ def draw_group(kind: str, table: Table, rng: random.Random) -> Plot | None:
     pivot = f"pivot_table(index={q(x.name)}, columns={q(group.name)}, values={q(y.name)}).plot()"
     if kind == "plot_group":
         request = fill(template(kind, set(values), rng), values)
-        return Plot(request, load_line(table) + f"ax = df.{pivot}", say(f"{y.name} by {x.name} for each {group.name}"), y.name)
+        return Plot(
+            request, load_line(table) + f"ax = df.{pivot}", say(f"{y.name} by {x.name} for each {group.name}"), y.name
+        )
     if len(found) < 2:
         return None
     first, second = rng.sample(found, 2)
@@ -320,9 +333,29 @@ def draw(table: Table, rng: random.Random) -> Plot | None:
     return DRAWERS[kind][1](kind, table, rng)
 
 
-COLORS = "red green blue orange purple black pink brown gray teal navy gold".split()
-TITLES = ["Our numbers", "Results so far", "A steady climb", "Report for the board", "Ups and downs", "Final figures", "Season overview", "What we measured"]
-LABELS = ["price in euro", "amount", "million dollars", "how many", "value", "temperature", "share of all", "units sold", "year of record", "time"]
+COLORS = ["red", "green", "blue", "orange", "purple", "black", "pink", "brown", "gray", "teal", "navy", "gold"]
+TITLES = [
+    "Our numbers",
+    "Results so far",
+    "A steady climb",
+    "Report for the board",
+    "Ups and downs",
+    "Final figures",
+    "Season overview",
+    "What we measured",
+]
+LABELS = [
+    "price in euro",
+    "amount",
+    "million dollars",
+    "how many",
+    "value",
+    "temperature",
+    "share of all",
+    "units sold",
+    "year of record",
+    "time",
+]
 
 DONE = {
     "follow_log": ("ax.set_yscale('log')", "The y axis is logarithmic now."),
@@ -347,7 +380,9 @@ def follow_text(kind: str, last: Plot, rng: random.Random) -> Plot:
     request = fill(template(kind, {"text"}, rng), {"text": text})
     setter = {"follow_title": "title", "follow_ylabel": "ylabel", "follow_xlabel": "xlabel"}[kind]
     name = {"title": "title", "ylabel": "y label", "xlabel": "x label"}[setter]
-    return replace(last, request=request, code=f"ax.set_{setter}({q(text)})\nax.figure", answer=f"The {name} is {text} now.")
+    return replace(
+        last, request=request, code=f"ax.set_{setter}({q(text)})\nax.figure", answer=f"The {name} is {text} now."
+    )
 
 
 def follow_extrapolate(kind: str, last: Plot, rng: random.Random) -> Plot:
@@ -355,7 +390,12 @@ def follow_extrapolate(kind: str, last: Plot, rng: random.Random) -> Plot:
     year = str(rng.randint(2024, 2060))
     said = rng.choice([year, year, f"the end of {year}", f"end of {year}"])
     request = fill(template(kind, {"to"}, rng), {"to": said})
-    return replace(last, request=request, code=f"trend(ax, until={q(year)})\nax.figure", answer=f"The trend line runs to {year} now.")
+    return replace(
+        last,
+        request=request,
+        code=f"trend(ax, until={q(year)})\nax.figure",
+        answer=f"The trend line runs to {year} now.",
+    )
 
 
 def redraw(last: Plot, y: str, options: str, source: str | None = None) -> str:
@@ -373,7 +413,9 @@ def follow_redraw(kind: str, table: Table, last: Plot, rng: random.Random) -> Pl
         options = {"bar": "kind='bar'", "line": "", "scatter": "kind='scatter'"}[word]
         name = {"bar": "bar chart", "line": "line chart", "scatter": "scatter plot"}[word]
         code = redraw(last, last.y, options)
-        return replace(last, request=rng.choice(lines(kind)), code=code, answer=f"Here it is as a {name}.", options=options)
+        return replace(
+            last, request=rng.choice(lines(kind)), code=code, answer=f"Here it is as a {name}.", options=options
+        )
     if kind == "follow_color":
         color = rng.choice(COLORS)
         options = ", ".join(o for o in (last.options, f"color={q(color)}") if o)
@@ -385,7 +427,13 @@ def follow_redraw(kind: str, table: Table, last: Plot, rng: random.Random) -> Pl
             return None
         y = rng.choice(others)
         request = fill(template(kind, {"y"}, rng), {"y": spoken(y, rng)})
-        return replace(last, request=request, code=redraw(last, y.name, last.options), answer=say(f"{y.name} by {last.x}"), y=y.name)
+        return replace(
+            last,
+            request=request,
+            code=redraw(last, y.name, last.options),
+            answer=say(f"{y.name} by {last.x}"),
+            y=y.name,
+        )
     return follow_rows(kind, table, last, rng)
 
 
@@ -471,7 +519,7 @@ SIMPLE = {
     "ask_change": ("s = df.set_index({x})[{y}]\ns[{to}] - s[{from}]", "{y} changed by {r} from {from} to {to}."),
 }
 
-QUESTION_SHARES = {kind: 1.0 for kind in SIMPLE} | {
+QUESTION_SHARES = dict.fromkeys(SIMPLE, 1.0) | {
     "ask_mean": 2.2,
     "ask_sum": 2.0,
     "ask_max": 3.0,
@@ -534,7 +582,13 @@ def question_columns(kind: str, table: Table, y: Column, rng: random.Random) -> 
 
 
 def add_values(
-    kind: str, table: Table, column: Column, y: Column, said: dict[str, str], written: dict[str, str], rng: random.Random
+    kind: str,
+    table: Table,
+    column: Column,
+    y: Column,
+    said: dict[str, str],
+    written: dict[str, str],
+    rng: random.Random,
 ) -> bool:
     """Put {value}, {from} and {to} where a kind needs them; false where the column has none that fit."""
     found = table.frame.dropna(subset=[column.name, y.name])[column.name].unique().tolist()

@@ -62,9 +62,6 @@ def pretrain(out: Path, corpus: Path | None, config: Qwen3Config, minutes: float
     """Write ``config.json`` and ``model.safetensors`` into ``out``; needs the tokenizer there."""
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     (out / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n", encoding="utf-8")
-    if (out / "state.pt").exists():
-        model = Qwen3(config)
-    else:
-        model = fresh_model(tokenizer, config, corpus, seed)
+    model = Qwen3(config) if (out / "state.pt").exists() else fresh_model(tokenizer, config, corpus, seed)
     data = english(tokenizer, corpus, int(minutes * 60 * 3000), seed)
     train(model, data, out, Budget(minutes=minutes), seed)

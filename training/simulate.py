@@ -55,7 +55,9 @@ class Box:
         try:
             with redirect_stdout(out):
                 exec(compile(tree, "cell", "exec"), self.names)
-                value = eval(compile(ast.Expression(last.value), "cell", "eval"), self.names) if last is not None else None
+                value = (
+                    eval(compile(ast.Expression(last.value), "cell", "eval"), self.names) if last is not None else None
+                )
         except Exception as error:
             return f"error: {type(error).__name__}: {error}"
         return "\n".join(t for t in (out.getvalue().rstrip("\n"), show(value)) if t)

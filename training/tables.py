@@ -19,9 +19,21 @@ PHRASES = Path(__file__).parent / "phrases"
 
 # Every third table of the corpus, by name: never used in training.
 HELD_OUT = frozenset(
-    "wheat_prices_england fight_songs human_height us_employment_annual nfl_ticket_prices_2014 us_jobs_by_sector "
-    "mobile_money_accounts weather_new_york_2014 renewable_energy_costs working_hours_history film_review_scores "
-    "fifa_tv_audience exchange_rates_annual".split()
+    [
+        "wheat_prices_england",
+        "fight_songs",
+        "human_height",
+        "us_employment_annual",
+        "nfl_ticket_prices_2014",
+        "us_jobs_by_sector",
+        "mobile_money_accounts",
+        "weather_new_york_2014",
+        "renewable_energy_costs",
+        "working_hours_history",
+        "film_review_scores",
+        "fifa_tv_audience",
+        "exchange_rates_annual",
+    ]
 )
 
 TIME_KINDS = ("year", "month", "date", "quarter")
@@ -84,7 +96,10 @@ def nouns() -> list[str]:
 
 def syllables(rng: random.Random) -> str:
     """An invented word, so that names never seen before are copied letter by letter."""
-    return "".join(rng.choice("bcdfghklmnprstvz") + rng.choice("aeiou") + rng.choice(["", "", "n", "r", "l", "s"]) for _ in range(rng.randint(2, 3)))
+    return "".join(
+        rng.choice("bcdfghklmnprstvz") + rng.choice("aeiou") + rng.choice(["", "", "n", "r", "l", "s"])
+        for _ in range(rng.randint(2, 3))
+    )
 
 
 def times(kind: str, rows: int, rng: random.Random) -> list[Any]:
@@ -160,7 +175,7 @@ def fill(columns: list[Column], rng: random.Random) -> pd.DataFrame:
 
 
 def synthetic(rng: random.Random) -> Table:
-    """A table of a random schema, its names restyled, some renamed to words it never had, columns now and then dropped."""
+    """A table of a random schema: names restyled, some renamed to words it never had, columns now and then dropped."""
     domain = rng.choice(domains())
     columns = [Column(c["name"], c["kind"], [str(w) for w in c.get("words", [])], c) for c in domain["columns"]]
     if len(columns) > 3 and rng.random() < 0.3:
@@ -169,7 +184,10 @@ def synthetic(rng: random.Random) -> Table:
     for c in columns:
         if rng.random() < (0.05 if c.kind in TIME_KINDS else 0.22):
             word = syllables(rng) if rng.random() < 0.4 else rng.choice(nouns())
-            c.name, c.words = word + rng.choice(["", "", f"_{rng.choice(nouns())}", "_total", "_pct", "_eur", "_km"]), []
+            c.name, c.words = (
+                word + rng.choice(["", "", f"_{rng.choice(nouns())}", "_total", "_pct", "_eur", "_km"]),
+                [],
+            )
         if restyled:
             c.name = restyle(c.name, rng)
     if len({c.name for c in columns}) < len(columns):
