@@ -1,7 +1,7 @@
 """The calculator against `sympy.sympify` on the same honest expressions, in the same run.
 
-sympify is the peer because it is what most calculator tools call; it evaluates its input as Python, the calculator does
-not. Both are warm (sympy caches results, for either side); first calls are measured in fresh processes, imports included.
+sympify is the peer because it is what most calculator tools call; it evaluates its input as Python, this one does not.
+Both are warm (sympy caches results, for either side); first calls are measured in fresh processes, imports included.
 Does not measure correctness: that is for the tests.
 """
 

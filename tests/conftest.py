@@ -33,6 +33,12 @@ def make_tokenizer(folder: Path, control: tuple[str, ...] = CONTROL, **config: A
 
 
 @pytest.fixture(scope="session")
+def write_tokenizer() -> Callable[..., Path]:
+    """:func:`make_tokenizer`."""
+    return make_tokenizer
+
+
+@pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded kind of tokenizer: about 500 tokens, control tokens last."""
     return make_tokenizer(tmp_path_factory.mktemp("tokenizer"), eos_token="<|im_end|>")

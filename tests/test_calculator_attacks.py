@@ -232,7 +232,7 @@ def test_worker_keeps_its_limits_and_is_replaced_when_it_dies(monkeypatch: pytes
         start = time.monotonic()
         with pytest.raises(ToolError, match=r"^the calculation took longer than 0\.5 seconds; try something simpler$"):
             worker.ask(LONG, 0.5)
-        assert 0.5 <= time.monotonic() - start < 2
+        assert 0.5 <= time.monotonic() - start < 10  # wall time; a busy machine has PATIENCE
         assert worker.ask("x + x", 30) == "2*x"
         second = worker._process
         assert second is not first

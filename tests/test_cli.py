@@ -101,7 +101,7 @@ def start(*arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[int, str, str]:
-    out, err = process.communicate(data, timeout=120)
+    out, err = process.communicate(data, timeout=300)
     return process.returncode, (out or b"").decode(), (err or b"").decode()
 
 
@@ -111,7 +111,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         "assert run_command(['--version']) == 0; assert run_command(['run', '--help']) == 0;"
         "print([m for m in ('torch', 'rich', 'numpy', 'pandas', 'llmos.app') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     for command in ("run", "sessions", "show", "eval", "doctor", "bench", "--install-completion"):
         assert command in done.stdout
@@ -251,7 +251,7 @@ def test_a_closed_pipe_is_quiet(model: Model) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == b""
-    assert process.wait(120) == 1
+    assert process.wait(300) == 1
     process.stderr.close()
 
 
@@ -299,7 +299,7 @@ def in_terminal(*arguments: str) -> str:
         while piece := os.read(master, 65536):
             pieces.append(piece)
     os.close(master)
-    assert process.wait(120) == 0
+    assert process.wait(300) == 0
     return b"".join(pieces).decode().replace("\r\n", "\n")
 
 
@@ -402,5 +402,5 @@ def test_the_terminal_conversation_ends_with_ctrl_d(model: Model) -> None:
             if b"Hello there." in seen:
                 os.write(master, b"\x04")
     os.close(master)
-    assert process.wait(120) == 0
+    assert process.wait(300) == 0
     assert b"Hello there." in seen

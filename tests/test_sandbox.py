@@ -153,7 +153,9 @@ def test_files_are_found_by_name(box: Sandbox) -> None:
 
 @boxed
 def test_a_file_that_comes_later_is_readable(box: Sandbox) -> None:
-    (box.workspace / "late.json").write_text(json.dumps([{"when": "2020-01-05", "n": 1}, {"when": "2020-02-05", "n": 2}]))
+    (box.workspace / "late.json").write_text(
+        json.dumps([{"when": "2020-01-05", "n": 1}, {"when": "2020-02-05", "n": 2}])
+    )
     (box.workspace / "late.json").chmod(0o600)
     assert good(box, "load('late').dtypes.astype(str).str.startswith('datetime').tolist()").value == "[True, False]"
     good(box, "open('made.txt', 'w').write('x')")
@@ -206,7 +208,10 @@ def test_dates_are_read(texts: list[str | None], wanted: list[str]) -> None:
 )
 def test_numbers_are_read(texts: list[str | None], wanted: list[object]) -> None:
     found = [None if value != value or value is None else value for value in convert(texts).tolist()]
-    assert found == wanted and [type(v) for v in found] == [type(v) if v is None else type(w) for v, w in zip(found, wanted, strict=True)] or found == wanted
+    assert (
+        found == wanted
+        and [type(v) for v in found] == [type(v) if v is None else type(w) for v, w in zip(found, wanted, strict=True)]
+    ) or found == wanted
 
 
 @pytest.mark.parametrize(
@@ -217,7 +222,11 @@ def test_numbers_are_read(texts: list[str | None], wanted: list[object]) -> None
         ("Report\n\na,b\n1,x\n", ["a", "b"], [[1, "x"]]),
         ("1,2\n3,4\n", ["column_1", "column_2"], [[1, 2], [3, 4]]),
         ("a,a,\n1,2,3\n", ["a", "a_2", "column_3"], [[1, 2, 3]]),
-        ('name,note\n"x","with, comma"\r\ny,"two\nlines"\n', ["name", "note"], [["x", "with, comma"], ["y", "two\nlines"]]),
+        (
+            'name,note\n"x","with, comma"\r\ny,"two\nlines"\n',
+            ["name", "note"],
+            [["x", "with, comma"], ["y", "two\nlines"]],
+        ),
         ("n\n1\n2\n", ["n"], [[1], [2]]),
     ],
 )
@@ -232,7 +241,8 @@ def test_a_wide_variety_of_dirt_is_survived(capsys: pytest.CaptureFixture[str]) 
     rows[7], rows[9] = "2020-08", "2020-10,9,extra"
     rows[12] = "2020-01,about twelve"
     frame = read_text("month,n\n" + "\n".join(rows), "dirty.csv")
-    assert len(frame) == 28 and frame["n"].isna().sum() == 1
+    assert len(frame) == 28
+    assert frame["n"].isna().sum() == 1
     told = capsys.readouterr().out
     assert told == "dirty.csv: 2 broken rows skipped (lines 9, 11); 1 cell of n without a number left empty.\n"
 
@@ -243,7 +253,8 @@ def test_a_wide_variety_of_dirt_is_survived(capsys: pytest.CaptureFixture[str]) 
 @boxed
 def test_a_figure_is_a_png_with_title_labels_and_record(box: Sandbox) -> None:
     figure, axes = plot(box, "df = load('rounds')\nax = df.plot(x='date', y='amount')")
-    assert figure.png.startswith(b"\x89PNG") and b"tEXtTitle\x00Amount over time" in figure.png
+    assert figure.png.startswith(b"\x89PNG")
+    assert b"tEXtTitle\x00Amount over time" in figure.png
     assert (axes["title"], axes["xlabel"], axes["ylabel"]) == ("Amount over time", "date", "amount")
     assert axes["series"][0] == {
         "kind": "line",
@@ -256,7 +267,13 @@ def test_a_figure_is_a_png_with_title_labels_and_record(box: Sandbox) -> None:
 @boxed
 def test_a_follow_up_changes_the_same_figure(box: Sandbox) -> None:
     plot(box, "ax = load('rounds').plot(x='date', y='amount', title='Rounds')")
-    for code in ("ax.set_yscale('log')\nax.figure", "ax.set_yscale('log')", "ax", "ax.set_title('New')", "display(ax.figure)"):
+    for code in (
+        "ax.set_yscale('log')\nax.figure",
+        "ax.set_yscale('log')",
+        "ax",
+        "ax.set_title('New')",
+        "display(ax.figure)",
+    ):
         figure, axes = plot(box, code)
         assert axes["yscale"] == "log"
     assert figure.title == "New"
@@ -279,13 +296,16 @@ def test_a_follow_up_changes_the_same_figure(box: Sandbox) -> None:
 def test_a_figure_leaves_once_however_it_is_made(box: Sandbox, code: str) -> None:
     _, axes = plot(box, code)
     assert axes["series"][0]["y"] == [3, 4]
-    assert axes["title"] and axes["xlabel"] and axes["ylabel"]
+    assert axes["title"]
+    assert axes["xlabel"]
+    assert axes["ylabel"]
 
 
 @boxed
 def test_an_empty_figure_is_told_and_an_error_leaves_none(box: Sandbox) -> None:
     done = good(box, "fig, ax = plt.subplots()")
-    assert not done.figures and "is empty" in done.stdout
+    assert not done.figures
+    assert "is empty" in done.stdout
     assert not box.execute("plt.plot([1, 2])\n1 / 0").figures
 
 
@@ -296,20 +316,29 @@ def test_kinds_of_plots_are_recorded(box: Sandbox) -> None:
     assert (bar["kind"], bar["x"], bar["y"]) == ("bar", ["Acme", "Beta", "Gamma", "Delta"], [1200, 2000, 3100, 4400])
     assert (axes["xlabel"], axes["ylabel"]) == ("company", "amount")
     _, axes = plot(box, "df.plot.bar(x='company', y=['amount', 'share'])")
-    assert [(s["label"], s["x"][0], s["y"][0]) for s in axes["series"]] == [("amount", "Acme", 1200), ("share", "Acme", 12)]
+    assert [(s["label"], s["x"][0], s["y"][0]) for s in axes["series"]] == [
+        ("amount", "Acme", 1200),
+        ("share", "Acme", 12),
+    ]
     _, axes = plot(box, "df.plot.barh(x='company', y='amount')")
     assert (axes["series"][0]["kind"], axes["series"][0]["y"][1], axes["series"][0]["x"][1]) == ("barh", "Beta", 2000)
     _, axes = plot(box, "df.plot.scatter(x='date', y='share')")
-    assert axes["series"][0]["x"][0] == "2017-07-01" and axes["series"][0]["kind"] == "scatter"
+    assert axes["series"][0]["x"][0] == "2017-07-01"
+    assert axes["series"][0]["kind"] == "scatter"
     figure, axes = plot(box, "df['amount'].hist(bins=4)")
-    assert axes["series"][0]["kind"] == "hist" and axes["series"][0]["y"] == [1, 1, 1, 1]
-    assert figure.title == "Distribution of amount" and axes["xlabel"] == "amount" and axes["ylabel"] == "count"
+    assert axes["series"][0]["kind"] == "hist"
+    assert axes["series"][0]["y"] == [1, 1, 1, 1]
+    assert figure.title == "Distribution of amount"
+    assert axes["xlabel"] == "amount"
+    assert axes["ylabel"] == "count"
     _, axes = plot(box, "plt.pie(df['amount'], labels=df['company'])")
-    assert axes["series"][0]["x"] == ["Acme", "Beta", "Gamma", "Delta"] and axes["series"][0]["y"][0] == 1200
+    assert axes["series"][0]["x"] == ["Acme", "Beta", "Gamma", "Delta"]
+    assert axes["series"][0]["y"][0] == 1200
     _, axes = plot(box, "plt.imshow([[1, 2], [3, 4]])")
     assert axes["series"][0] == {"kind": "image", "label": "", "shape": [2, 2]}
     _, axes = plot(box, "plt.plot(range(5000))\nplt.axhline(3)")
-    assert len(axes["series"][0]["x"]) <= 2000 and axes["series"][0]["of"] == 5000
+    assert len(axes["series"][0]["x"]) <= 2000
+    assert axes["series"][0]["of"] == 5000
     assert axes["series"][1]["kind"] == "reference"
 
 
@@ -321,12 +350,24 @@ def test_kinds_of_plots_are_recorded(box: Sandbox) -> None:
         ("ax = df.plot(x='date', y='amount')\ntrend(ax, until='2026')\nax.figure", "2026-12-31"),
         ("ax = df.plot(x='date', y='amount')\ntrend(ax, '2026-06')", "2026-06-30"),
         ("plt.scatter(df['date'], df['amount'])\ntrend(until='2026-06-15')", "2026-06-15"),
-        ("fig, ax = plt.subplots()\nax.bar(df['date'], df['amount'], width=40)\ntrend(fig, until='2025 Q1')", "2025-03-31"),
+        (
+            "fig, ax = plt.subplots()\nax.bar(df['date'], df['amount'], width=40)\ntrend(fig, until='2025 Q1')",
+            "2025-03-31",
+        ),
         ("ax = df.set_index('date')['amount'].resample('YS').sum().plot()\ntrend(ax, until=2026)", "2026-01-01"),
-        ("ax = pd.DataFrame({'year': [2017, 2018, 2020], 'n': [1, 2, 4]}).plot(x='year', y='n')\ntrend(ax, 2026)", 2026),
-        ("ax = pd.DataFrame({'year': [2017, 2018, 2020], 'n': [1, 2, 4]}).plot(x='year', y='n')\ntrend(ax, '2026-12-31')", 2026),
+        (
+            "ax = pd.DataFrame({'year': [2017, 2018, 2020], 'n': [1, 2, 4]}).plot(x='year', y='n')\ntrend(ax, 2026)",
+            2026,
+        ),
+        (
+            "ax = pd.DataFrame({'year': [2017, 2018, 2020], 'n': [1, 2, 4]}).plot(x='year')\ntrend(ax, '2026-12-31')",
+            2026,
+        ),
         ("plt.bar(['2017', '2018', '2019'], [1, 2, 3])\ntrend(plt.gca(), until=2021)", "2021"),
-        ("ax = pd.DataFrame({'y': [2017, 2018, 2019], 'n': [1, 2, 3]}).plot.bar(x='y', y='n')\ntrend(ax, until=2021)", "2021"),
+        (
+            "ax = pd.DataFrame({'y': [2017, 2018, 2019], 'n': [1, 2, 3]}).plot.bar(x='y')\ntrend(ax, until=2021)",
+            "2021",
+        ),
         ("ax = df.plot.bar(x='company', y='amount')\ntrend(ax)", "Delta"),
         ("plt.plot([0, 1, 2], [5, 6, 7])\ntrend(plt.gca(), 4.5)", 4.5),
     ],
@@ -342,7 +383,8 @@ def test_trend_lines_reach_where_they_should(box: Sandbox, code: str, end: objec
 def test_a_trend_is_the_least_squares_line(box: Sandbox) -> None:
     _, axes = plot(box, "plt.plot([2000, 2001, 2002], [1.0, 3.0, 5.0])\ntrend(plt.gca(), 2010)")
     line = axes["series"][1]
-    assert line["y"] == [pytest.approx(1), pytest.approx(21)] and line["label"] == "trend: +2 per year"
+    assert line["y"] == [pytest.approx(1), pytest.approx(21)]
+    assert line["label"] == "trend: +2 per year"
     assert axes["xlim"][1] >= 2010
     assert "two points" in box.execute("plt.plot([1], [1], 'o')\ntrend(plt.gca())").error
     assert "no line" in box.execute("trend(plt.gca())").error
@@ -351,9 +393,11 @@ def test_a_trend_is_the_least_squares_line(box: Sandbox) -> None:
 @boxed
 def test_many_figures_are_bounded_and_large_ones_fit(box: Sandbox) -> None:
     done = good(box, "for n in range(11):\n    plt.figure()\n    plt.plot([1, n])")
-    assert len(done.figures) == 8 and "3 more figures were not kept" in done.stdout
+    assert len(done.figures) == 8
+    assert "3 more figures were not kept" in done.stdout
     done = good(box, "plt.figure(figsize=(60, 60), dpi=300)\nplt.imshow(np.random.rand(2000, 2000))")
-    assert len(done.figures) == 1 and len(done.figures[0].png) < 4_000_000
+    assert len(done.figures) == 1
+    assert len(done.figures[0].png) < 4_000_000
 
 
 # -- hosts and users --------------------------------------------------------------------------------------------------
@@ -369,10 +413,14 @@ workspace = Path(tempfile.mkdtemp())
 (workspace / "f.csv").write_text("a,b\\n1,2\\n")
 (workspace / "f.csv").chmod(0o600)
 with Sandbox(workspace) as box:
-    done = box.execute("import os, llmos.tools.sandbox_load as l\\nopen('made', 'w').write('x')\\nplt.plot([1, 2])\\nprint(load('f').b.sum(), os.getuid(), l.__file__)")
+    done = box.execute(
+        "import os, llmos.tools.sandbox_load as l\\nopen('made', 'w').write('x')\\nplt.plot([1, 2])\\n"
+        "print(load('f').b.sum(), os.getuid(), l.__file__)"
+    )
     assert done.ok and done.figures, done
     print(done.stdout)
-    print(box.execute("while True: pass", .3).stopped, box.execute("import os; os._exit(0)").lost, box.execute("6*7").value)
+    print(box.execute("while True: pass", .3).stopped)
+    print(box.execute("import os; os._exit(0)").lost, box.execute("6*7").value)
 (workspace / "made").unlink()
 (workspace / "f.csv").unlink()
 workspace.rmdir()
@@ -406,7 +454,8 @@ exec setpriv --reuid={uid} --regid={uid} --clear-groups -- env -i HOME={private}
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 1000 /run/box/llmos/tools/sandbox_load.py" in done.stdout
-    assert "ran into the time limit" in done.stdout and "True 42" in done.stdout
+    assert "ran into the time limit" in done.stdout
+    assert "True 42" in done.stdout
 
 
 def _site(checkout: Path) -> str:
@@ -419,9 +468,9 @@ def _site(checkout: Path) -> str:
 
 def test_without_bubblewrap_it_is_off_and_says_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     test = sandbox_check.self_test.__wrapped__
-    monkeypatch.setattr(sandbox_check.shutil, "which", lambda name, path=None: "/usr/bin/apt-get" if name == "apt-get" else None)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: "/usr/bin/apt-get" if name == "apt-get" else None)
     assert test() == "bubblewrap is not installed: sudo apt-get install bubblewrap"
-    monkeypatch.setattr(sandbox_check.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert "needs Linux" in test()
 
 
@@ -429,9 +478,21 @@ def test_without_bubblewrap_it_is_off_and_says_what_mends_it(monkeypatch: pytest
     ("problem", "setting", "mend"),
     [
         ("bwrap: Unknown option --disable-userns", "", "bubblewrap 0.8 or newer"),
-        ("bwrap: setting up uid map: Permission denied", "kernel/apparmor_restrict_unprivileged_userns=1", "apparmor_restrict_unprivileged_userns=0"),
-        ("bwrap: No permissions to create a new namespace", "user/max_user_namespaces=0", "user.max_user_namespaces=15000"),
-        ("bwrap: No permissions to create new namespace", "kernel/unprivileged_userns_clone=0", "unprivileged_userns_clone=1"),
+        (
+            "bwrap: setting up uid map: Permission denied",
+            "kernel/apparmor_restrict_unprivileged_userns=1",
+            "apparmor_restrict_unprivileged_userns=0",
+        ),
+        (
+            "bwrap: No permissions to create a new namespace",
+            "user/max_user_namespaces=0",
+            "user.max_user_namespaces=15000",
+        ),
+        (
+            "bwrap: No permissions to create new namespace",
+            "kernel/unprivileged_userns_clone=0",
+            "unprivileged_userns_clone=1",
+        ),
         ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "", "systempaths=unconfined"),
         ("unshare: unshare failed: Operation not permitted", "", "seccomp=unconfined"),
         ("bwrap: something else", "", "llmos doctor"),
@@ -442,13 +503,18 @@ def test_a_host_without_namespaces_is_told_what_mends_it(
 ) -> None:
     name, _, value = setting.partition("=")
     monkeypatch.setattr(sandbox_check, "_setting", lambda asked: value if asked == name else "")
-    monkeypatch.setattr(sandbox_check.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
     line = sandbox_check.explain(problem)
-    assert mend in line and "\n" not in line
+    assert mend in line
+    assert "\n" not in line
 
 
-def test_a_box_that_does_not_start_is_never_replaced_by_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_launch, "command", lambda *_: ["/bin/sh", "-c", "echo bwrap: no namespaces >&2; exit 1"])
+def test_a_box_that_does_not_start_is_never_replaced_by_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sandbox_launch, "command", lambda *_: ["/bin/sh", "-c", "echo bwrap: no namespaces >&2; exit 1"]
+    )
     with pytest.raises(SandboxError, match="no namespaces"):
         Sandbox(tmp_path).execute("open('escaped', 'w')")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
-"""Attacks on the Python sandbox, through its public door. After each of them the session goes on and the host is as before."""
+"""Attacks on the Python sandbox, through its public door. After each of them the session goes on and the host is as
+before."""
 
 import ctypes
 import json
@@ -75,7 +76,8 @@ refused("url", lambda: urllib.request.urlopen("http://1.1.1.1/", timeout=3))
 refused("wide family", lambda: call(41 if os.uname().machine == "x86_64" else 198, ctypes.c_long((1 << 32) | 2), 1, 0))
 """,
     )
-    assert done.stdout == "" and not done.error
+    assert done.stdout == ""
+    assert not done.error
 
 
 def test_no_unix_sockets_of_the_host(box: Sandbox, tmp_path: Path) -> None:
@@ -91,7 +93,8 @@ for name in ("\\0llmos-attack", {str(tmp_path / "s")!r}, "/run/docker.sock", "/r
     refused(name, lambda: socket.socket(socket.AF_UNIX).connect(name))
 """,
         )
-    assert done.stdout == "" and not done.error
+    assert done.stdout == ""
+    assert not done.error
 
 
 def test_no_files_outside(box: Sandbox, tmp_path: Path) -> None:
@@ -101,7 +104,8 @@ def test_no_files_outside(box: Sandbox, tmp_path: Path) -> None:
         f"""
 import site
 for name in ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/root/.ssh", {str(tmp_path / "secret")!r},
-             {str(Path(__file__))!r}, "/proc/1/root/etc/passwd", "/proc/self/cwd/../etc/passwd", "/sys", "/home", "/var"):
+             {str(Path(__file__))!r}, "/proc/1/root/etc/passwd", "/proc/self/cwd/../etc/passwd", "/sys", "/home",
+             "/var"):
     refused(name, lambda: os.listdir(name) if os.path.isdir(name) else open(name).read())
 for name in (os.path.dirname(os.__file__), sys.path[1], os.path.dirname(__import__("numpy").__file__), "/usr/bin",
              "/run/box/llmos/tools", "/etc", "/", "/dev", "/usr/local", "/run", "/proc", "/proc/sys/kernel"):
@@ -111,7 +115,8 @@ for name in ("/usr/bin/env", sys.executable, "/run/box/llmos/tools/sandbox_main.
     refused("remove " + name, lambda: os.unlink(name))
 """,
     )
-    assert done.stdout == "" and not done.error
+    assert done.stdout == ""
+    assert not done.error
 
 
 def test_only_three_places_can_be_written(box: Sandbox) -> None:
@@ -150,10 +155,12 @@ for pid in pids:
     assert "host-environment" not in text, text
     status = dict(line.split(":\\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
     assert status["CapEff"] == status["CapPrm"] == status["CapBnd"] == "0" * 16, status
-    assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1" and status["Uid"].split() == ["1000"] * 4
+    assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1", status
+    assert status["Uid"].split() == ["1000"] * 4, status
     for kind in ("user", "mnt", "net", "pid", "ipc", "uts"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}"), kind
-assert set(open("/proc/1/environ").read().strip("\\0").replace("\\0", "=").split("=")[::2]) <= {"PATH", "PWD", "_", "OLDPWD"}
+names = {line.partition("=")[0] for line in open("/proc/1/environ").read().strip("\\0").split("\\0")}
+assert names <= {"PATH", "PWD", "_", "OLDPWD"}, names
 for name in ("kallsyms", "cmdline", "version", "modules", "kmsg", "kcore", "config.gz", "keys", "timer_list"):
     path = "/proc/" + name
     if os.path.exists(path):
@@ -168,7 +175,7 @@ assert os.listdir("/proc/1/root") == os.listdir("/")
 """,
     )
     del os.environ["LLMOS_ATTACK"]
-    assert done.stdout == "" and not done.error, done
+    assert (done.stdout, done.error) == ("", "")
 
 
 def test_no_new_rights(box: Sandbox) -> None:
@@ -186,7 +193,6 @@ for name in {always!r}:
 for flag in (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000):
     refused(f"clone {{flag:x}}", lambda: call(numbers["clone"], flag | 17, 0, 0, 0, 0))
 refused("future call", lambda: call(4000))
-refused("new architecture's x32", lambda: None if os.uname().machine != "x86_64" else refused)
 refused("dumpable", lambda: call(numbers["prctl"], 4, 0, 0, 0, 0) )
 import fcntl
 fd = os.open("plain", os.O_RDWR | os.O_CREAT)
@@ -200,14 +206,14 @@ refused("fifo", lambda: os.mkfifo("fifo"))
 refused("device", lambda: os.mknod("device", 0o60600, os.makedev(254, 0)))
 refused("root", lambda: os.setuid(0))
 refused("other user", lambda: os.chown("plain", 0, 0))
-refused("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, -5))
+refused("priority", lambda: os.nice(-1))
 import resource
 for limit in (resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
     refused("limit", lambda: resource.setrlimit(limit, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
 os.unlink("plain")
-""".replace('refused("new architecture\'s x32", lambda: None if os.uname().machine != "x86_64" else refused)\n', ""),
+""",
     )
-    assert done.stdout == "" and not done.error, done
+    assert (done.stdout, done.error) == ("", "")
 
 
 def test_foreign_calls_kill_only_their_process(box: Sandbox) -> None:
@@ -251,7 +257,10 @@ def test_the_filter_knows_the_calls_numbers() -> None:
             "import time; time.sleep(20)",
             "more than 12 processes",
         ),
-        ("import time\nkept = []\nwhile True: kept.append(bytearray(10_000_000)); time.sleep(.005)", "400 MB of memory"),
+        (
+            "import time\nkept = []\nwhile True: kept.append(bytearray(10_000_000)); time.sleep(.005)",
+            "400 MB of memory",
+        ),
         (
             "import time\nfor n in range(4):\n    if not os.fork():\n        held = bytearray(b'x' * 120_000_000)\n"
             "        time.sleep(20)\ntime.sleep(20)",
@@ -276,7 +285,8 @@ def test_the_filter_knows_the_calls_numbers() -> None:
 def test_bombs_end_in_one_line(box: Sandbox, code: str, reason: str) -> None:
     began = time.monotonic()
     done = box.execute("import os\n" + code, 30)
-    assert reason in done.stopped and "\n" not in done.stopped, done
+    assert reason in done.stopped, done
+    assert "\n" not in done.stopped
     assert done.lost
     assert time.monotonic() - began < 25
 
@@ -293,12 +303,15 @@ def test_children_speak_through_their_parent(box: Sandbox) -> None:
         "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import numpy; print(numpy.ones(2))'])\n"
         "import time; time.sleep(.3)"
     )
-    assert not done.error and "[1, 2]" in done.stdout and "from a child" in done.stdout and "[1. 1.]" in done.stdout, done
+    assert not done.error, done
+    for text in ("[1, 2]", "from a child", "[1. 1.]"):
+        assert text in done.stdout, done
 
 
 def test_what_a_disk_bomb_wrote_is_gone(box: Sandbox) -> None:
     held = sandbox_files.usage(box.workspace)
-    assert held.size < SMALL.disk and held.files < SMALL.files
+    assert held.size < SMALL.disk
+    assert held.files < SMALL.files
 
 
 def test_limits_that_only_refuse(box: Sandbox) -> None:
@@ -307,7 +320,8 @@ def test_limits_that_only_refuse(box: Sandbox) -> None:
         """
 refused("large file", lambda: open("large", "wb").write(b"x" * 20_000_000))
 refused("hole", lambda: os.truncate("large", 1 << 40))
-refused("reserved", lambda: call(285 if os.uname().machine == "x86_64" else 47, os.open("large", os.O_RDWR), 1, 0, 1 << 36))
+fallocate = 285 if os.uname().machine == "x86_64" else 47
+refused("reserved", lambda: call(fallocate, os.open("large", os.O_RDWR), 1, 0, 1 << 36))
 os.unlink("large")
 refused("full tmp", lambda: [open(f"/tmp/{n}", "wb").write(b"x" * 10_000_000) for n in range(8)])
 refused("full shm", lambda: [open(f"/dev/shm/{n}", "wb").write(b"x" * 10_000_000) for n in range(3)])
@@ -328,7 +342,7 @@ except MemoryError:
     pass
 """,
     )
-    assert done.stdout == "" and not done.error, done
+    assert (done.stdout, done.error) == ("", "")
     box.close()  # its descriptors and threads are used up
 
 
@@ -340,7 +354,7 @@ refused("memfd", lambda: os.memfd_create("x"))
 refused("system v", lambda: call(29 if os.uname().machine == "x86_64" else 194, 0, 1 << 28, 0o1600))
 """,
     )
-    assert done.stdout == "" and not done.error, done
+    assert (done.stdout, done.error) == ("", "")
 
 
 # -- never ending -----------------------------------------------------------------------------------------------------
@@ -349,7 +363,8 @@ refused("system v", lambda: call(29 if os.uname().machine == "x86_64" else 194, 
 def test_endless_code_is_interrupted_and_the_state_stays(box: Sandbox) -> None:
     box.execute("kept = 'here'")
     done = box.execute("while True: pass", 0.5)
-    assert done.stopped == "ran into the time limit" and not done.lost
+    assert done.stopped == "ran into the time limit"
+    assert not done.lost
     assert box.execute("kept").value == "here"
 
 
@@ -362,27 +377,29 @@ def test_endless_code_is_interrupted_and_the_state_stays(box: Sandbox) -> None:
         "os.kill(os.getpid(), signal.SIGSTOP)",
         "os.kill(1, signal.SIGSTOP); os.kill(0, signal.SIGSTOP)",
         "os.closerange(3, 250)\nwhile True: pass",
-        "sys.settrace(lambda *a: None)\nthreading.Thread(target=lambda: time.sleep(99)).start()\nthreading.Event().wait()\n"
-        "while True:\n    try: time.sleep(9)\n    except: pass",
+        "threading.Thread(target=lambda: time.sleep(99)).start()\nwhile True:\n    try: threading.Event().wait()\n"
+        "    except: pass",
     ],
     ids=["caught", "ignored", "in C", "stopped", "all stopped", "sockets closed", "threads"],
 )
 def test_what_ignores_the_interrupt_is_killed(box: Sandbox, code: str) -> None:
     done = box.execute(f"import os, signal, sys, threading, time\n{code}", 0.5)
-    assert done.stopped and "\n" not in done.stopped
+    assert done.stopped
+    assert "\n" not in done.stopped
     assert done.seconds < 10
 
 
 def test_closed_sockets_do_not_hang_the_host(box: Sandbox) -> None:
     done = box.execute("import os; os.closerange(3, 250)", 1)
-    assert done.stopped and done.lost
+    assert done.stopped
+    assert done.lost
     assert done.seconds < 10
 
 
 def test_suicide_is_told(box: Sandbox) -> None:
     for code in ("os._exit(3)", "os.kill(os.getpid(), 9)", "os.kill(1, 9); os.abort()", "ctypes.string_at(0)"):
         done = box.execute(f"import ctypes, os; {code}", 10)
-        assert done.lost and done.stopped == "ended Python", code
+        assert (done.lost, done.stopped) == (True, "ended Python"), code
 
 
 def test_leaving_is_no_end(box: Sandbox) -> None:
@@ -393,7 +410,9 @@ def test_leaving_is_no_end(box: Sandbox) -> None:
 
 
 def test_work_after_the_cell_is_ended(box: Sandbox) -> None:
-    box.execute("import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()")
+    box.execute(
+        "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()"
+    )
     until = time.monotonic() + 20
     while box._box is not None and box._box.alive() and time.monotonic() < until:
         time.sleep(0.1)
@@ -405,7 +424,8 @@ def test_interrupt_and_cancel_come_from_other_threads(box: Sandbox) -> None:
     box.execute("kept = 2")
     threading.Timer(0.4, box.interrupt).start()
     done = box.execute("while True: pass", 20)
-    assert done.stopped == "was interrupted" and done.seconds < 10
+    assert done.stopped == "was interrupted"
+    assert done.seconds < 10
     flag = threading.Event()
     threading.Timer(0.4, flag.set).start()
     assert box.execute("while True: pass", 20, cancelled=flag).stopped == "was interrupted"
@@ -427,7 +447,8 @@ def test_floods_are_cut(box: Sandbox) -> None:
         text = done.stdout + done.stderr + done.value
         assert len(text) <= 4 * SMALL.output + 1000, code
     done = box.execute("while True: print('x' * 1000)", 1)
-    assert len(done.stdout) < SMALL.output + 100 and "not kept" in done.stdout
+    assert len(done.stdout) < SMALL.output + 100
+    assert "not kept" in done.stdout
 
 
 _FORGE = """
@@ -435,7 +456,8 @@ import json, hmac, hashlib, zmq
 session, thread, parent = get_ipython().kernel.session, get_ipython().kernel.iopub_thread, get_ipython().get_parent()
 def forge(kind, content, header=None, sign=True, parent=parent):
     frames = [json.dumps(p, default=str).encode() if not isinstance(p, bytes) else p for p in (
-        header if header is not None else dict(msg_id="f", msg_type=kind), parent["header"] if parent else {}, {}, content)]
+        header if header is not None else dict(msg_id="f", msg_type=kind), parent["header"] if parent else {}, {},
+        content)]
     mac = hmac.new(session.key, b"".join(frames), hashlib.sha256).hexdigest().encode()
     thread.send_multipart([b"<IDS|MSG>", mac if sign else b"0" * 64, *frames])
 """
@@ -445,7 +467,8 @@ def test_forged_messages_change_only_their_own_cell(box: Sandbox) -> None:
     done = box.execute(
         _FORGE
         + """
-for content in ([1, 2], "text", 7, None, {"text": {"a": 1}}, {"data": [1]}, {"data": {"text/plain": 5}}, {"traceback": 3},
+for content in ([1, 2], "text", 7, None, {"text": {"a": 1}}, {"data": [1]}, {"data": {"text/plain": 5}}, {"traceback":
+3},
                 {"execution_state": ["idle"]}, {"data": {"image/png": "AAAA"}}, {"data": {"image/png": 4}}):
     for kind in ("stream", "execute_result", "display_data", "error", "status", "execute_reply", "nonsense"):
         forge(kind, content)
@@ -464,13 +487,16 @@ print("told")
 """,
         10,
     )
-    assert "unsigned" not in done.stdout and "another cell" not in done.stdout
-    assert not done.figures and not done.stopped  # it ended early, as the forgery said: its own loss
+    assert "unsigned" not in done.stdout
+    assert "another cell" not in done.stdout
+    assert not done.figures
+    assert not done.stopped
 
 
 def test_a_message_too_large_ends_the_box(box: Sandbox) -> None:
     done = box.execute(_FORGE + "forge('stream', {'text': 'x' * 9_000_000})\nimport time\nwhile True: time.sleep(1)", 3)
-    assert done.stopped and done.seconds < 10
+    assert done.stopped
+    assert done.seconds < 10
 
 
 def test_forged_floods_end_the_box(box: Sandbox) -> None:
@@ -488,7 +514,8 @@ def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struc
 head = lambda w, h: chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))
 magic, end = b"\\x89PNG\\r\\n\\x1a\\n", chunk(b"IEND", b"")
 body = chunk(b"IDAT", zlib.compress(b"\\0" * 4))
-bad = [b"", b"#!/bin/sh", magic, magic + end, magic + head(1, 1)[:-1] + end, magic + head(1 << 30, 1 << 30) + body + end,
+bad = [b"", b"#!/bin/sh", magic, magic + end, magic + head(1, 1)[:-1] + end, magic + head(1 << 30, 1 << 30) + body +
+end,
        magic + head(1, 1) + body, magic + head(1, 1) + body + end + b"tail", magic + head(0, 1) + body + end]
 for data in bad:
     forge("display_data", {"data": {"image/png": base64.b64encode(data).decode()}})
@@ -530,17 +557,21 @@ import socket; socket.socket(socket.AF_UNIX).bind("socket")
     with pytest.raises(FileExistsError):
         sandbox_files.create(root, "plot-1.png", b"new")
     for name in ("folder/new", "out/tmp/new", "../new", "/tmp/new", "sub/magic/tmp/new", "sub/../../new"):
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             sandbox_files.create(root, name, b"new")
     for name in ("plot-1.png", "folder/victim", "out/etc/passwd", "twin", "socket", "sub", "../victim", "none"):
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             sandbox_files.read(root, name, 100)
     sandbox_files.replace(root, "plot-1.json", b"{}")
-    assert victim.read_text() == "mine" and (root / "plot-1.json").read_bytes() == b"{}"
+    assert victim.read_text() == "mine"
+    assert (root / "plot-1.json").read_bytes() == b"{}"
     with pytest.raises(OSError, match="larger"):
         sandbox_files.read(root, "plot-1.json", 1)
     assert victim.stat().st_uid == os.getuid()
-    box.execute("import os, shutil\nfor n in os.listdir():\n    shutil.rmtree(n) if os.path.isdir(n) and not os.path.islink(n) else os.unlink(n)")
+    box.execute(
+        "import os, shutil\nfor name in os.listdir():\n"
+        "    shutil.rmtree(name) if os.path.isdir(name) and not os.path.islink(name) else os.unlink(name)"
+    )
 
 
 def test_links_cannot_be_made_to_what_is_outside(box: Sandbox) -> None:
@@ -551,7 +582,8 @@ for name in ("/usr/bin/env", sys.executable, "/etc/ld.so.cache", "/run/box/llmos
     refused(name, lambda: os.link(name, "hard"))
 """,
     )
-    assert done.stdout == "" and not done.error
+    assert done.stdout == ""
+    assert not done.error
 
 
 def test_the_workspace_can_be_removed_afterwards(tmp_path: Path) -> None:
@@ -560,7 +592,9 @@ def test_the_workspace_can_be_removed_afterwards(tmp_path: Path) -> None:
     workspace = tmp_path / "session"
     workspace.mkdir()
     with Sandbox(workspace, SMALL) as sandbox:
-        sandbox.execute("import os\nos.makedirs('a/b'); open('a/b/c', 'w').write('x'); os.chmod('a/b', 0); os.chmod('a', 0)")
+        sandbox.execute(
+            "import os\nos.makedirs('a/b'); open('a/b/c', 'w').write('x'); os.chmod('a/b', 0); os.chmod('a', 0)"
+        )
     shutil.rmtree(workspace)
     assert not workspace.exists()
 

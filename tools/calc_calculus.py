@@ -93,7 +93,7 @@ class _Calculus(Builder):
             steps[-1] = (steps[-1][0], count)
         for symbol, count in steps:
             function = sp.diff(function, symbol, count)
-        return _tidy(function)
+        return _tidy(function, 12)
 
     def integrate(self, f: Node, *rest: Node) -> Any:
         if len(rest) == 2 and not isinstance(rest[0], Name):  # integrate(f, 0, 3)
@@ -110,7 +110,7 @@ class _Calculus(Builder):
         except TooSlow:
             found = sp.Integral(function, span)
         if not found.has(sp.Integral):
-            return found if limits and found.is_number else _tidy(found)
+            return found if limits and found.is_number else _tidy(found, 12)
         if limits and not found.free_symbols:
             return found.evalf(16)
         raise ToolError("no closed form found for this integral")
@@ -173,9 +173,12 @@ class _Calculus(Builder):
         raise ToolError("solve(...) must stand alone")
 
 
-def _tidy(expr: Any) -> Any:
-    """The simplified form where it is much shorter; else as it came, so that x^2*cos(x) + 2*x*sin(x) stays a sum."""
-    if sp.count_ops(expr) > 60:
+def _tidy(expr: Any, short: int = 1) -> Any:
+    """The simplified form where it is much shorter; else as it came, so that x^2*cos(x) + 2*x*sin(x) stays a sum.
+
+    Up to ``short`` operations it is left alone: simplifying is slow.
+    """
+    if not short <= sp.count_ops(expr) <= 60:
         return expr
     try:
         with at_most(0.5):

@@ -1,6 +1,7 @@
 """Giving up on a slow exact method in time for a numeric one. For the worker's main thread only.
 
-Uses the interval timer of POSIX; where there is none the method simply runs on, and the parent's clock decides.
+Counts CPU time, so that a busy machine changes how soon an answer comes but not which. Uses a timer of POSIX;
+where there is none the method simply runs on, and the parent's clock decides.
 """
 
 import signal
@@ -17,7 +18,7 @@ class TooSlow(BaseException):
 
 def start(seconds: float) -> None:
     """A question has come in that must be answered within ``seconds``."""
-    _end[0] = time.monotonic() + seconds
+    _end[0] = time.process_time() + seconds
 
 
 @contextmanager
@@ -27,14 +28,14 @@ def at_most(share: float) -> Iterator[None]:
     def stop(signum: int, frame: object) -> None:
         raise TooSlow
 
-    left = (_end[0] - time.monotonic()) * share
+    left = (_end[0] - time.process_time()) * share
     if left == float("inf") or not hasattr(signal, "setitimer"):
         yield
         return
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(left, 0.001))
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, max(left, 0.001))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

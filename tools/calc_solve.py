@@ -69,8 +69,6 @@ def _single(equation: Any, x: Any, decimals: bool, complex_form: Callable[[], An
     if not equation.has(x):
         raise ToolError(f"there is no {x} in the equation")
     difference = equation.lhs - equation.rhs
-    if sp.simplify(difference) == 0:
-        return f"true for every {x}"
     try:
         with at_most(0.5):
             found = sp.solve(equation, x) or _unchecked(equation, x)
@@ -82,6 +80,8 @@ def _single(equation: Any, x: Any, decimals: bool, complex_form: Callable[[], An
             " (in one period)" if difference.has(sp.sin, sp.cos, sp.tan) and not difference.is_polynomial(x) else ""
         )
         return _listed(x, _sorted(found), decimals) + period
+    if sp.simplify(difference) == 0:
+        return f"true for every {x}"
     form = _relation(complex_form())
     unknown = sp.Symbol(str(x))
     if isinstance(form, sp.Eq) and (form.lhs - form.rhs).is_polynomial(unknown):

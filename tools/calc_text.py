@@ -80,6 +80,8 @@ _GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d_])(?!,\d{3}\b)")
 _TIMES_X = re.compile(r"(?<![\w.])(\d[\d.,]*)\s*[xX]\s*(?=\d)")
 _QUOTED = re.compile(r"([\"'])([\w ,/.-]{6,20})\1")
 _FEET_INCHES = re.compile(r"(\d+)\s*['′]\s*(\d+(?:\.\d+)?)\s*(?:\"|''|″)")
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = re.compile(rf"\s*({'|'.join(_SCALES)})\b", re.I)
 _CLOSING = str.maketrans("{}", "[]")
 
 
@@ -150,7 +152,7 @@ def _one(text: str, at: int, spaced: bool, in_call: bool) -> tuple[Token, int]:
         rest = re.compile(r"(?:\.\d+)?").match(text, grouped.end())
         stop = rest.end() if rest else grouped.end()
         digits = text[at:stop]
-        return Token("num", digits, spaced, Fraction(digits.replace(",", ""))), stop
+        return _scaled(text, stop, Token("num", digits, spaced, Fraction(digits.replace(",", ""))))
     found = _TOKEN.match(text, at)
     if not found:
         if text[at].isdigit():
@@ -160,13 +162,21 @@ def _one(text: str, at: int, spaced: bool, in_call: bool) -> tuple[Token, int]:
     if found.lastgroup == "hex":
         return Token("num", word, spaced, Fraction(int(word, 0))), found.end()
     if found.lastgroup == "num":
-        return Token("num", word, spaced, _number(word)), found.end()
+        return _scaled(text, found.end(), Token("num", word, spaced, _number(word)))
     if found.lastgroup == "name":
         if word.startswith("_") or "__" in word or len(word) > 24:
             raise ToolError(f"'{word[:24]}' is not a name the calculator knows")
         return Token("name", word, spaced), found.end()
     word = {"**": "^", "==": "=", ";": ","}.get(word, word.translate(_CLOSING))
     return Token("op", word, spaced), found.end()
+
+
+def _scaled(text: str, end: int, token: Token) -> tuple[Token, int]:
+    """The number with the word after it: ``1.5 million``."""
+    found = _SCALE.match(text, end)
+    if not found:
+        return token, end
+    return token._replace(number=token.number * _SCALES[found[1].lower()]), found.end()
 
 
 def _number(word: str) -> Fraction:

@@ -1,8 +1,10 @@
 """The sympy worker: one child process that keeps sympy loaded, with limits on memory, files and time.
 
 The parent sends one JSON line a question and waits for one JSON line, no longer than the clock allows; past it the
-child is killed and the next question starts another. Nothing but text crosses, and the child parses that text anew
-with the same grammar. The limits are POSIX ones; where the system has none, the clock alone holds.
+child is killed and the next question starts another. The clock counts the child's CPU time, and wall time up to
+``PATIENCE`` times as long, so that a busy machine does not make an answer an error. Nothing but text crosses, and the
+child parses that text anew with the same grammar. The limits are POSIX ones; where the system has none, the clock
+alone holds.
 """
 
 import contextlib
@@ -13,11 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmos.kernel.tool import ToolError
 
 MEMORY = 1 << 30  # bytes of address space
+PATIENCE = 5
 _START_SECONDS = 60.0  # to import sympy, on a busy machine
 
 
@@ -29,6 +32,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._buffer = b""
+        self._cpu = 0.0  # seconds the process had used at its last answer
 
     def ask(self, text: str, timeout: float) -> str:
         """The answer to a normalised expression; ToolError for its mistake, a crash, or past ``timeout`` seconds."""
@@ -39,7 +43,7 @@ class Worker:
                 assert process.stdin
                 process.stdin.write(line)
                 process.stdin.flush()
-                reply = self._read(process, timeout)
+                reply = self._wait(process, timeout)
             except TimeoutError:  # before OSError, whose subclass it is
                 self._kill()
                 raise ToolError(
@@ -71,7 +75,7 @@ class Worker:
 
     def _start(self) -> None:
         environment = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if k in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path if p)
         environment["PYTHONHASHSEED"] = "0"  # sympy's order of terms must not change from run to run
         self._buffer, self._owner = b"", os.getpid()
         self._process = subprocess.Popen(
@@ -84,10 +88,24 @@ class Worker:
             start_new_session=True,
         )
         try:
-            self._read(self._process, _START_SECONDS)
+            self._cpu = self._read(self._process, _START_SECONDS)["cpu"]
         except (EOFError, TimeoutError):
             self._kill()
             raise ToolError("the calculator's algebra could not start") from None
+
+    def _wait(self, process: "subprocess.Popen[bytes]", timeout: float) -> dict[str, Any]:
+        """The reply, once the process has had its ``timeout`` seconds or given it; TimeoutError past them."""
+        left, end = timeout, time.monotonic() + timeout * PATIENCE
+        while True:
+            try:
+                reply = self._read(process, left)
+            except TimeoutError:
+                left = min(timeout - (_cpu_seconds(process.pid) - self._cpu), end - time.monotonic())
+                if left < 0.01:
+                    raise
+                continue
+            self._cpu = reply["cpu"]
+            return reply
 
     def _read(self, process: "subprocess.Popen[bytes]", timeout: float) -> dict[str, Any]:
         assert process.stdout
@@ -116,6 +134,16 @@ class Worker:
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _cpu_seconds(pid: int) -> float:
+    import psutil
+
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return float("inf")
+    return float(times.user + times.system)
 
 
 def _limit() -> None:
@@ -152,8 +180,7 @@ def main() -> None:
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # whatever a library prints must not look like an answer
     _limit()
-    out.write(b"{}\n")
-    out.flush()
+    _say(out, {})
     for line in sys.stdin.buffer:
         question = json.loads(line)
         _limit_cpu(question["seconds"])
@@ -167,8 +194,12 @@ def main() -> None:
             reply = {"error": "the expression is too deep"}
         except (Exception, TooSlow):  # sympy raises what it likes; the words of its errors are not for the model
             reply = {"error": "sympy cannot do this calculation"}
-        out.write(json.dumps(reply).encode() + b"\n")
-        out.flush()
+        _say(out, reply)
+
+
+def _say(out: BinaryIO, reply: dict[str, str]) -> None:
+    out.write(json.dumps({**reply, "cpu": time.process_time()}).encode() + b"\n")
+    out.flush()
 
 
 if __name__ == "__main__":

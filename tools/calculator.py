@@ -34,8 +34,9 @@ def evaluate(
 ) -> str:
     """The one-line answer to ``expression``, such as ``372``, ``sqrt(2) = 1.41421356237``, ``x = 4``, ``74 days``.
 
-    ``timeout`` in seconds bounds what needs sympy; ``today`` stands in for the current date; ``worker`` is the sympy
-    process to use (default: one kept for the whole of this process). Raises ToolError, one line, and nothing else.
+    ``timeout`` in seconds of computing bounds what needs sympy (see calc_worker); ``today`` stands in for the current
+    date; ``worker`` is the sympy process to use (default: one kept for the whole of this process). Raises ToolError,
+    one line, and nothing else.
     """
     try:
         text = normalise(expression)

@@ -1,6 +1,7 @@
 """The ``python`` tool: code in the session's sandbox, its figures as artifacts, its text short and plain.
 
-Knows the sandbox and the workspace. Code never runs anywhere else: where the host allows no sandbox the tool is off, and
+Knows the sandbox and the workspace. Code never runs anywhere else: where the host allows no sandbox the tool is off,
+and
 ``available`` says why and what mends it.
 """
 
@@ -64,7 +65,8 @@ class PythonTool:
             return self._sandbox.restore(codes)
 
     def run(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
-        """Run ``arguments["code"]`` for at most ``context.timeout`` seconds. Raises ToolError where there is no sandbox."""
+        """Run ``arguments["code"]`` for at most ``context.timeout`` seconds. Raises ToolError where there is no
+        sandbox."""
         problem = self_test()
         if problem:
             raise ToolError(f"Python is off: {problem}")
@@ -74,7 +76,9 @@ class PythonTool:
                 if self._owed:
                     context.progress("restoring Python's state")
                     self._restore()
-                done = self._sandbox.execute(code, context.timeout, _paced(context.progress), cancelled=context.cancelled)
+                done = self._sandbox.execute(
+                    code, context.timeout, _paced(context.progress), cancelled=context.cancelled
+                )
             except SandboxError as error:
                 raise ToolError(str(error)) from error
             self._owed = self._owed or (done.lost and bool(self._worked))

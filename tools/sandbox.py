@@ -1,16 +1,17 @@
 """A persistent Python that code of a hijacked model may run in: a Jupyter kernel in bubblewrap, without network.
 
-Covered (each attacked on purpose in ``tests/test_sandbox_attacks.py``): the network and every host service, files outside
-the session's folder, the host's processes and ``/proc``, other users' rights (no capability, no set-id, no new
-namespaces, a system-call filter), memory, processes, disk and inodes (limits inside, a watchdog outside), endless code,
-ignored interrupts, floods of output, forged or malformed kernel messages, links planted for the host to follow. Every
+Covered, and attacked on purpose in ``tests/test_sandbox_attacks.py``: the network and every service of the host; files
+outside the session's folder; the host's processes and ``/proc``; other users' rights (no capability, no set-id file, no
+new namespace, a system-call filter); memory, processes, disk and inodes (limits inside, a watchdog outside); endless
+code, ignored interrupts and floods of output; forged or malformed messages; links planted for the host to follow. Every
 such end is one line of text and a fresh Python; the host goes on.
 
-Not covered: bugs of the Linux kernel itself; timing and cache side channels; the names (not the contents) of host folders
-in ``/proc/self/mountinfo``, and the host's CPU model, memory size and load in ``/proc``; kernel memory behind sockets and
-pipes beyond what the process and descriptor limits bound (under 1.5 GB); files within the session's folder, which the
-code may change or delete as it likes; and the truth of what the code prints. There is no fallback: without bubblewrap and user
-namespaces nothing runs, and :func:`self_test` says what mends it.
+Not covered: bugs of the Linux kernel itself; timing and cache side channels; the names (not the contents) of host
+folders in ``/proc/self/mountinfo``, and the host's CPU, memory size and load in ``/proc``; kernel memory behind sockets
+and pipes beyond what the process and descriptor limits bound (under 1.5 GB); disk held by files that are deleted yet
+open, beyond ``Limits.written``; files within the session's folder, which the code may change or delete; and the truth
+of what the code prints. There is no fallback: without bubblewrap and user namespaces nothing runs, and
+:func:`self_test` says what mends it.
 """
 
 import contextlib
@@ -57,7 +58,8 @@ class Execution:
 
 
 class Sandbox:
-    """A Python whose variables last from cell to cell, in ``workspace``. One cell at a time; safe to call from threads."""
+    """A Python whose variables last from cell to cell, in ``workspace``. One cell at a time; safe to call from
+    threads."""
 
     def __init__(self, workspace: Path, limits: Limits | None = None) -> None:
         self.workspace = Path(workspace)
@@ -71,7 +73,8 @@ class Sandbox:
         self._interrupted = threading.Event()
 
     def start(self) -> None:
-        """Start the box unless it runs: some 30 ms, while its Python gets ready on its own. Raises :class:`SandboxError`.
+        """Start the box unless it runs: some 30 ms, while its Python gets ready on its own. Raises
+        :class:`SandboxError`.
 
         The first cell waits for what is not ready yet, so call this early, such as while a model loads.
         """
@@ -102,7 +105,8 @@ class Sandbox:
     ) -> Execution:
         """Run a cell for at most ``timeout`` seconds, then interrupt it, then kill it.
 
-        ``progress`` gets what is printed as it comes; ``cancelled`` stops the cell when set; ``quiet`` leaves figures out.
+        ``progress`` gets what is printed as it comes; ``cancelled`` stops the cell when set; ``quiet`` leaves figures
+        out.
         Raises :class:`SandboxError` only when no box can be had.
         """
         with self._lock:
@@ -123,7 +127,8 @@ class Sandbox:
             return _execution(cell, stopped, lost, time.monotonic() - began)
 
     def interrupt(self) -> None:
-        """Stop the running cell as Ctrl-C would; it is killed if it does not heed. From any thread; without one: nothing."""
+        """Stop the running cell as Ctrl-C would; it is killed if it does not heed. From any thread; without one:
+        nothing."""
         self._interrupted.set()
         wire = self._wire
         if wire is not None:
@@ -227,7 +232,8 @@ class Sandbox:
             self._drop()  # the next cell tries again, and tells
 
     def _make_room(self, since: float) -> None:
-        """Remove what the last cell wrote, where it filled the workspace; a new box would be ended at once otherwise."""
+        """Remove what the last cell wrote, where it filled the workspace; a new box would be ended at once
+        otherwise."""
         most = Usage(self._base.size + self.limits.disk, self._base.files + self.limits.files)
         try:
             held = sandbox_files.usage(self.workspace)

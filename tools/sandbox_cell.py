@@ -21,7 +21,9 @@ from llmos.tools.sandbox_wire import Message
 FIGURE_MIME = "application/vnd.llmos.figure+json"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_PNG, _MAX_SIDE, _MAX_RECORD = 5 << 20, 10_000, 1 << 20  # bytes, pixels, characters
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]", re.S)
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]", re.S
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Figure:
 
 @dataclass(slots=True)
 class Cell:
-    """Gathers one cell's messages. ``flooded`` says why no more is taken; ``reply`` is None until the kernel replied."""
+    """Gathers one cell's messages. ``flooded`` says why no more is taken; ``reply`` is None until the kernel
+    replied."""
 
     limits: Limits
     progress: Callable[[str], None] | None = None
@@ -121,7 +124,8 @@ class Cell:
 
 
 def clean(text: str) -> str:
-    """Text without control characters and escape sequences; of a line rewritten by ``\\r`` only the last state stays."""
+    """Text without control characters and escape sequences; of a line rewritten by ``\\r`` only the last state
+    stays."""
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return _CONTROL.sub("", "\n".join(lines))
 

@@ -34,7 +34,8 @@ _CONTAINER = "start the container with --security-opt seccomp=unconfined --secur
 
 @functools.cache
 def self_test() -> str:
-    """An empty string, or one line: why there is no sandbox on this host, and what mends it. Once a process; some 40 ms."""
+    """An empty string, or one line: why there is no sandbox on this host, and what mends it. Once a process; some 40
+    ms."""
     if sys.platform != "linux":
         return "the Python sandbox needs Linux: run llmos in WSL2, a virtual machine or a container"
     if platform.machine() not in seccomp.ARCHITECTURES:

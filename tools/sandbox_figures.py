@@ -1,24 +1,29 @@
 """Figures on their way out of the sandbox: which ones a cell made, and what they need to be read by a person.
 
 Runs inside. A figure leaves once per cell: when it is open at the end, was shown or closed, was the last value, or was
-changed after an earlier cell. Labels, a title and a legend that the code did not set are filled in from what was plotted;
+changed after an earlier cell. Labels, a title and a legend that the code did not set are filled in from what was
+plotted;
 what it set stays. An empty one is told about and does not leave.
 """
 
 import base64
 import functools
 import io
+import itertools
 import re
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
+import matplotlib
+import matplotlib.pyplot as pyplot
 import numpy as np
 
 from llmos.tools import sandbox_record as record
 
+# Their methods are replaced below, which their type stubs do not foresee.
+mpl: Any = matplotlib
+plt: Any = pyplot
 STYLE = {
     "figure.figsize": (8, 4.8),
     "figure.dpi": 110,
@@ -35,7 +40,7 @@ STYLE = {
     "figure.max_open_warning": 0,
     "lines.linewidth": 1.8,
 }
-_MAX_BYTES, _MAX_PIXELS = 3_500_000, 4_000
+_MAX_BYTES, _MAX_PIXELS = 3_500_000, 2_400
 _NAMED = ("plot", "step", "scatter", "bar", "barh", "hist", "stem", "fill_between", "errorbar")
 
 
@@ -66,7 +71,8 @@ class Gallery:
         self._asked.clear()
 
     def send(self, quiet: bool) -> None:
-        """The end of a cell: what it drew leaves (unless ``quiet``), and no figure stays open to be drawn on by accident."""
+        """The end of a cell: what it drew leaves (unless ``quiet``), and no figure stays open to be drawn on by
+        accident."""
         waiting: dict[int, Any] = {}
         changed = [figure for figure in self._known if figure.stale]
         for figure in (*self._asked, *map(plt.figure, plt.get_fignums()), *changed):
@@ -151,7 +157,9 @@ def finish(figure: Any) -> None:
             _legend(ax)
             _ticks(ax)
     main = next((ax for ax in figure.axes if ax.has_data()), None)
-    titled = figure.get_suptitle() or any(ax.get_title(loc) for ax in figure.axes for loc in ("left", "center", "right"))
+    titled = figure.get_suptitle() or any(
+        ax.get_title(loc) for ax in figure.axes for loc in ("left", "center", "right")
+    )
     if main is not None and not titled:
         (main.set_title if len(figure.axes) == 1 else figure.suptitle)(_title(main))
 
@@ -188,7 +196,7 @@ def _label(ax: Any) -> None:
         (ax.get_xlabel, ax.set_xlabel, x, ax.xaxis),
         (ax.get_ylabel, ax.set_ylabel, y, ax.yaxis),
     ):
-        if get().strip() and get() != "None" or ax.images:
+        if (get().strip() and get() != "None") or ax.images:
             continue
         if not name and axis is ax.yaxis and len(labels) == 1:
             name = labels[0]
@@ -231,7 +239,7 @@ def _ticks(ax: Any) -> None:
 
 
 def _thousands(axis: Any) -> None:
-    low, high = sorted(abs(value) for value in axis.get_view_interval())
+    _low, high = sorted(abs(value) for value in axis.get_view_interval())
     plain = type(axis.get_major_formatter()).__name__ == "ScalarFormatter" and axis.get_scale() == "linear"
     if plain and 10_000 <= high < 1e12 and not record.is_dates(axis):
         axis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
@@ -246,7 +254,7 @@ def _uncrowd(ax: Any) -> None:
         named = bool(labels)
     else:
         boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
-        named = any(left.x1 + 2 > right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+        named = any(left.x1 + 2 > right.x0 for left, right in itertools.pairwise(boxes))
         if named:
             for label in labels:
                 label.set(rotation=40, ha="right", rotation_mode="anchor")
@@ -287,7 +295,7 @@ def _names(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     names = [str(item) if named and isinstance(item, str) else _name(item) for item in given[:2]]
     if method == "hist":
         return (names[0] if names else ""), "count"
-    if method == "plot" and (len(given) == 1 or isinstance(given[1], str) and not named):
+    if method == "plot" and (len(given) == 1 or (isinstance(given[1], str) and not named)):
         index = getattr(given[0], "index", None)
         return _name(index), names[0] if names else ""
     first, second = ([*names, "", ""])[:2]
@@ -313,8 +321,9 @@ def _remember_pie() -> None:
 
 def _remember_series_hist() -> None:
     """``Series.hist`` hands bare numbers to matplotlib: note the column's name here."""
-    import pandas as pd
+    import pandas
 
+    pd: Any = pandas
     original = pd.Series.hist
 
     @functools.wraps(original)

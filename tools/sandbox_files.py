@@ -1,7 +1,8 @@
 """The host's hand in a workspace that boxed code may write to at the same time: nothing here follows a link.
 
 Every open is ``openat2`` relative to the workspace, beneath it, without symbolic or magic links, so that a link planted
-by the box (``plot-1.png -> ~/.bashrc``) is an error and never a file outside. Reads take regular files with one name only.
+by the box (``plot-1.png -> ~/.bashrc``) is an error and never a file outside. Reads take regular files with one name
+only.
 """
 
 import contextlib
@@ -34,7 +35,8 @@ class Usage:
 
 
 def open_beneath(root: Path, name: str, flags: int, mode: int = 0) -> int:
-    """A file descriptor of ``name`` (relative) below ``root``. Raises ``OSError``: ELOOP for a link, EXDEV for a way out."""
+    """A file descriptor of ``name`` (relative) below ``root``. Raises ``OSError``: ELOOP for a link, EXDEV for a way
+    out."""
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC | os.O_NONBLOCK, mode, _RESOLVE)
     with _folder(root) as folder:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -46,7 +48,8 @@ def open_beneath(root: Path, name: str, flags: int, mode: int = 0) -> int:
 
 
 def read(root: Path, name: str, limit: int) -> bytes:
-    """A regular file's bytes. Raises ``OSError`` for anything else, for a file with two names, or over ``limit`` bytes."""
+    """A regular file's bytes. Raises ``OSError`` for anything else, for a file with two names, or over ``limit``
+    bytes."""
     with os.fdopen(open_beneath(root, name, os.O_RDONLY), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
@@ -73,7 +76,8 @@ def replace(root: Path, name: str, data: bytes) -> Path:
 
 
 def usage(root: Path) -> Usage:
-    """Bytes and inodes in use. Raises :class:`TooDeep`. A folder that its owner made unreadable is opened again first."""
+    """Bytes and inodes in use. Raises :class:`TooDeep`. A folder that its owner made unreadable is opened again
+    first."""
     size = files = 0
     for _, _, status in _walk(root):
         size += status.st_blocks * 512
@@ -82,7 +86,8 @@ def usage(root: Path) -> Usage:
 
 
 def give(root: Path, uid: int, gid: int) -> None:
-    """Hand the workspace to another user (only root can), links not followed; files with a second name stay as they are."""
+    """Hand the workspace to another user (only root can), links not followed; files with a second name stay as they
+    are."""
     os.chown(root, uid, gid)
     for folder, name, status in _walk(root):
         linked = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
@@ -91,7 +96,8 @@ def give(root: Path, uid: int, gid: int) -> None:
 
 
 def prune(root: Path, since: float, room: Usage) -> int:
-    """Remove files changed after ``since`` (``time.time()``), largest first, until ``room`` suffices; the number removed.
+    """Remove files changed after ``since`` (``time.time()``), largest first, until ``room`` suffices; the number
+    removed.
 
     The change time is the kernel's own: the box cannot set it back.
     """

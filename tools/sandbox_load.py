@@ -1,7 +1,9 @@
 """``load(name)``: a session's table by name, as a DataFrame whose numbers are numbers and whose dates are dates.
 
-Runs inside the sandbox, and imports nothing of llmos. It guesses delimiter, encoding and types, and says in one printed line
-what it left out. It does not guess units, currencies or time zones: ``12%`` is 12, ``$3.5M`` is 3500000, times become UTC.
+Runs inside the sandbox, and imports nothing of llmos. It guesses delimiter, encoding and types, and says in one
+printed line
+what it left out. It does not guess units, currencies or time zones: ``12%`` is 12, ``$3.5M`` is 3500000, times become
+UTC.
 """
 
 import csv
@@ -101,7 +103,8 @@ def decode(data: bytes) -> str:
 
 
 def read_text(text: str, name: str = "the file") -> pd.DataFrame:
-    """A delimited text as a DataFrame; prints one line when rows or cells were left out. Raises ``ValueError`` if empty."""
+    """A delimited text as a DataFrame; prints one line when rows or cells were left out. Raises ``ValueError`` if
+    empty."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     delimiter = _delimiter(lines)
     rows = [(number, row) for number, row in _rows(lines, delimiter) if any(cell.strip() for cell in row)]
@@ -177,7 +180,7 @@ def _dates(values: "list[str | None]") -> "pd.Series[Any] | None":
     present = [value for value in values if value is not None]
     quarters = [_QUARTER.fullmatch(value) for value in present]
     if sum(match is not None for match in quarters) >= 0.9 * len(present):
-        return pd.Series(pd.to_datetime([_quarter(value) for value in values], format="%Y-%m-%d"))
+        return pd.Series(pd.to_datetime(pd.Series([_quarter(v) for v in values], dtype="object"), format="%Y-%m-%d"))
     tidied = {value: _tidy(value) for value in set(present) if _is_date(value)}
     if sum(value in tidied for value in present) < 0.9 * len(present):
         return None
@@ -251,7 +254,8 @@ def _width(rows: "list[list[str]]") -> int:
 
 
 def _whole(rows: "list[tuple[int, list[str]]]", width: int, notes: list[str]) -> list[list[str]]:
-    """The rows with every cell. Where many are short, cells left out at the end are the file's habit: they get filled."""
+    """The rows with every cell. Where many are short, cells left out at the end are the file's habit: they get
+    filled."""
     short = sum(len(row) < width for _, row in rows)
     fill = short > max(2, 0.2 * len(rows))
     kept, broken = [], []

@@ -1,6 +1,7 @@
 """The program inside the sandbox: limits first, then a Jupyter kernel on the sockets it was handed.
 
-Runs as ``python -I -S -B sandbox_main.py`` with one JSON object on standard input: ``path`` (folders with the packages),
+Runs as ``python -I -S -B sandbox_main.py`` with one JSON object on standard input: ``path`` (folders with the
+packages),
 ``sockets`` (listening file descriptors: shell, control, iopub), ``key`` (signs messages), ``limits`` (bytes, counts,
 seconds), ``output`` (bytes of text a cell may print). It trusts none of its own walls: code it runs can undo whatever
 Python set up here. The walls are bubblewrap's, the system-call filter's and the host's watchdog.
@@ -55,9 +56,10 @@ def _stream_class(iostream: Any) -> Any:
 
 def _app_class(config: dict[str, Any], sockets: list[int]) -> Any:
     """A Jupyter kernel that binds nothing but the sockets it was given (in the parent's order of binding)."""
-    import zmq
+    import zmq as zeromq
     from ipykernel import iostream, kernelapp
 
+    zmq: Any = zeromq
     output = _stream_class(iostream)
 
     class App(kernelapp.IPKernelApp):  # type: ignore[misc]

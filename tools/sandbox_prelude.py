@@ -1,4 +1,5 @@
-"""What code finds in the sandbox before its first line: ``np``, ``pd``, ``plt``, ``load``, ``trend``; and short, plain output.
+"""What code finds in the sandbox before its first line: ``np``, ``pd``, ``plt``, ``load``, ``trend``; and short,
+plain output.
 
 Runs inside. The libraries are imported while nobody waits, or at the first cell that names them, whichever comes first:
 a cell that computes ``1 + 1`` does not pay for matplotlib.
@@ -6,6 +7,7 @@ a cell that computes ``1 + 1`` does not pay for matplotlib.
 
 import builtins
 import contextlib
+import importlib
 import linecache
 import os
 import re
@@ -36,7 +38,10 @@ class Prelude:
         self.waiting: dict[str, tuple[re.Pattern[str], Callable[[], None]]] = {
             "numpy": (re.compile(r"\b(np|numpy|pd|pandas|plt|matplotlib|load|trend)\b"), self._numpy),
             "pandas": (re.compile(r"\b(pd|pandas|load)\b"), self._pandas),
-            "matplotlib": (re.compile(r"\b(plt|pylab|matplotlib|mpl|trend|seaborn|sns|plot|hist|boxplot)\b"), self._plots),
+            "matplotlib": (
+                re.compile(r"\b(plt|pylab|matplotlib|mpl|trend|seaborn|sns|plot|hist|boxplot)\b"),
+                self._plots,
+            ),
             "first figure": (re.compile(r"(?!)"), self._rehearse),  # never waited for
         }
 
@@ -65,7 +70,8 @@ class Prelude:
         self._later()
 
     def _later(self) -> None:
-        """Import one library per turn of the kernel's loop, so that a cell that comes meanwhile waits for one at most."""
+        """Import one library per turn of the kernel's loop, so that a cell that comes meanwhile waits for one at
+        most."""
         from tornado.ioloop import IOLoop
 
         def step() -> None:
@@ -139,9 +145,10 @@ class Prelude:
 
         with contextlib.suppress(ImportError, AttributeError):
             # Each message has a context of its own, where options set here would not be seen: so the defaults change.
-            from numpy._core import printoptions
-
-            with np.printoptions(legacy="1.25", linewidth=110, threshold=60, edgeitems=4, suppress=True):
+            printoptions = importlib.import_module(
+                "numpy._core.printoptions"
+            )  # numpy._core has a function of that name
+            with np.printoptions(legacy="1.25", linewidth=110, threshold=60, edgeitems=4):
                 printoptions.default_format_options_dict.update(printoptions.format_options.get())
         self.shell.user_ns.setdefault("np", np)
 
@@ -182,7 +189,6 @@ class Prelude:
         formatter = self.shell.display_formatter.ipython_display_formatter
         formatter.for_type(matplotlib.figure.Figure, self.gallery.ask)
         self.shell.user_ns.update({"plt": plt, "trend": sandbox_trend.trend})
-
 
     def _rehearse(self) -> None:
         """Draw a figure for nobody: fonts and caches are then ready for the first real one."""

@@ -1,11 +1,13 @@
 """What a matplotlib figure shows, as JSON: so that a host, or a test, reads back exactly what was plotted.
 
-Runs inside the sandbox. Dates come as ISO text, categories by name, missing values as null. Bounded: long series are thinned
-evenly and say how many points they had (``of``). Drawn shapes beyond lines, bars, points, pies and images are only named.
+Runs inside the sandbox. Dates come as ISO text, categories by name, missing values as null. Bounded: long series are
+thinned
+evenly and say how many points they had (``of``). Drawn shapes beyond lines, bars, points, pies and images are only
+named.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -67,9 +69,9 @@ def _converter(axis: Any) -> Any:
     return axis.get_converter() if hasattr(axis, "get_converter") else getattr(axis, "converter", None)
 
 
-def _sequence(data: Any) -> Sequence[Any]:
+def _sequence(data: Any) -> Any:
     array = np.atleast_1d(np.ma.filled(data, np.nan) if isinstance(data, np.ma.MaskedArray) else np.asarray(data))
-    return array.ravel()[:: max(1, math.ceil(array.size / MAX_POINTS))]  # type: ignore[no-any-return]
+    return array.ravel()[:: max(1, math.ceil(array.size / MAX_POINTS))]
 
 
 def _value(item: Any, axis: Any) -> Any:
@@ -89,9 +91,10 @@ def _value(item: Any, axis: Any) -> Any:
 
         return _iso(pd.Period(ordinal=round(number), freq=axis.axes.freq).start_time)
     if is_dates(axis):
-        from matplotlib.dates import num2date
+        from matplotlib import dates
 
-        return _iso(num2date(number).replace(tzinfo=None))
+        convert: Any = dates.num2date
+        return _iso(convert(number).replace(tzinfo=None))
     names = categories(axis)
     return names.get(round(number), number) if names and abs(number - round(number)) < 1e-6 else number
 
@@ -189,7 +192,7 @@ def _points(ax: Any) -> list[dict[str, Any]]:
     found = []
     for cloud in ax.collections:
         if type(cloud).__name__ == "PathCollection" and cloud.get_visible():
-            places = np.ma.filled(np.ma.asarray(cloud.get_offsets(), dtype=float), np.nan)
+            places: Any = np.ma.filled(np.ma.asarray(cloud.get_offsets(), dtype=float), np.nan)
             found.append(_item("scatter", cloud, orders.get(id(cloud), 0), places[:, 0], places[:, 1], ax))
     return found
 

@@ -17,7 +17,8 @@ _YEAR_DAYS = 365.2425
 def trend(ax: Any = None, until: Any = None) -> Any:
     """Draw the trend (dashed, its slope in the legend) of the last line, scatter or bars of ``ax``; gives ``ax`` back.
 
-    ``until``: 2026, "2026", "2026-06", "2026-06-30", "2026 Q2" or a date; a bare year on dates means its end, a month its
+    ``until``: 2026, "2026", "2026-06", "2026-06-30", "2026 Q2" or a date; a bare year on dates means its end, a month
+    its
     last day. Raises ``ValueError`` when there is nothing to fit.
     """
     ax = _axes(ax)
@@ -58,8 +59,9 @@ def _series(ax: Any) -> tuple[Any, Any, str]:
     for child in reversed(ax.get_children()):
         if id(child) in boxes:
             box = boxes[id(child)]
-            x = [patch.get_x() + patch.get_width() / 2 for patch in box.patches]
-            return np.asarray(x, float), np.asarray([p.get_y() + p.get_height() for p in box.patches], float), "C3"
+            middles = [patch.get_x() + patch.get_width() / 2 for patch in box.patches]
+            tops = [patch.get_y() + patch.get_height() for patch in box.patches]
+            return np.asarray(middles, float), np.asarray(tops, float), "C3"
         kind = type(child).__name__
         if kind == "Line2D" and child.get_transform() == ax.transData and not hasattr(child, "llmos_kind"):
             x, y = (np.asarray(values, dtype=float).ravel() for values in child.get_data(orig=False))
@@ -67,7 +69,7 @@ def _series(ax: Any) -> tuple[Any, Any, str]:
                 return x, y, "C3" if child.get_color() != "C3" else "C1"
             single = single or len(x) == 1
         if kind == "PathCollection" and len(child.get_offsets()) > 1:
-            places = np.ma.filled(np.ma.asarray(child.get_offsets(), dtype=float), np.nan)
+            places: Any = np.ma.filled(np.ma.asarray(child.get_offsets(), dtype=float), np.nan)
             return places[:, 0], places[:, 1], "C3"
     if single:
         raise ValueError("trend needs at least two points")
@@ -81,9 +83,10 @@ def _position(until: Any, x: Any, ax: Any) -> float:
 
         return float(pd.Period(_moment(until), freq=ax.freq).ordinal)
     if record.is_dates(ax.xaxis):
-        from matplotlib.dates import date2num
+        from matplotlib import dates
 
-        return float(date2num(_moment(until).to_pydatetime()))
+        convert: Any = dates.date2num
+        return float(convert(_moment(until).to_pydatetime()))
     names = record.categories(ax.xaxis)
     if names:
         return _among(until, names, ax)
@@ -98,7 +101,8 @@ def _position(until: Any, x: Any, ax: Any) -> float:
 
 
 def _among(until: Any, names: dict[int, str], ax: Any) -> float:
-    """A position on an axis of names, which are carried on beyond the last one when they are years, numbers or dates."""
+    """A position on an axis of names, which are carried on beyond the last one when they are years, numbers or
+    dates."""
     text = str(until).strip()
     for place, name in names.items():
         if name == text:

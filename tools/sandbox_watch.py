@@ -43,7 +43,7 @@ class Watch:
     root: int
     workspace: Path
     limits: Limits
-    base: sandbox_files.Usage = sandbox_files.Usage()
+    base: sandbox_files.Usage = field(default_factory=sandbox_files.Usage)
     peak: int = 0
     _written: dict[int, int] = field(default_factory=dict)
 
@@ -106,7 +106,8 @@ class Watch:
 
 def tree(root: int, most: int = 4096) -> list[int]:
     """The pids of a process and its descendants, up to ``most``. Orphans belong: a box's first process adopts them."""
-    found, queue = [], [root]
+    found: list[int] = []
+    queue = [root]
     while queue and len(found) < most:
         pid = queue.pop()
         found.append(pid)

@@ -21,7 +21,8 @@ _DELIMITER = b"<IDS|MSG>"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A well-formed message: its kind (``stream``, ``status``, ``execute_reply``, …), the request it answers, content."""
+    """A well-formed message: its kind (``stream``, ``status``, ``execute_reply``, …), the request it answers,
+    content."""
 
     kind: str
     parent: str
@@ -33,8 +34,9 @@ class Wire:
 
     def __init__(self, paths: dict[str, str], key: bytes) -> None:
         """``paths``: socket files of ``shell``, ``control`` and ``iopub``, already listening."""
-        import zmq
+        import zmq as zeromq
 
+        zmq: Any = zeromq
         self._zmq = zmq
         self._key = key
         self._session = uuid.uuid4().hex

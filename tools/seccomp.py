@@ -1,13 +1,14 @@
 """The sandbox's system-call filter, as the BPF program that ``bwrap --seccomp`` loads.
 
-Assembled here rather than by libseccomp: no shared library to find on the host, and no time lost at a cold start. A test
-compares the numbers with libseccomp's own table. Only x86_64 and aarch64 are known; elsewhere :func:`program` raises.
+Assembled here rather than by libseccomp: no shared library to find on the host, and no time lost at a cold start. A
+test compares the numbers with libseccomp's own table. Only x86_64 and aarch64 are known; elsewhere :func:`program`
+raises.
 
 It is the second wall (the first is bubblewrap's namespaces without capabilities) and the only one against sockets other
-than AF_UNIX (AF_VSOCK is in no namespace), new namespaces, ptrace, mount, bpf, keyctl, io_uring, memory outside the
-watchdog's sight (memfd, System V), ``fallocate`` (ignores the file size limit), leases (they stall the host's opens) and
-set-id files. A foreign architecture or a call newer than this table does not get through. It does not read strings: what
-a path may reach is bubblewrap's business.
+than AF_UNIX (AF_VSOCK is in no namespace), new namespaces, ptrace, mount, bpf, keyctl, io_uring, memory out of the
+watchdog's sight (memfd, System V), ``fallocate`` (it ignores the file size limit), leases (they stall the host's opens)
+and set-id files. A foreign architecture or a call newer than this table does not get through. It does not read strings:
+what a path may reach is bubblewrap's business.
 """
 
 import errno

@@ -16,7 +16,7 @@ import torch
 
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import finetune, pretrain, tokenizer
-from llmos.training.loop import save_weights
+from llmos.training.loop import LENGTH, save_weights
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
 SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6)
@@ -28,6 +28,8 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
 
     weights.mkdir(parents=True, exist_ok=True)
     config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    # The window is what training has shown, not what the position tables allow.
+    config["max_position_embeddings"] = LENGTH
     model = Qwen3(Qwen3Config.from_json(config))
     model.load_state_dict(load_file(made / "model.safetensors"), strict=False)
     save_weights(model, weights / "model.safetensors", torch.bfloat16)
@@ -37,7 +39,9 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
     settings = json.loads((made / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["chat_template"] = template
     (weights / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    generation = {"do_sample": False, "eos_token_id": 8185, "pad_token_id": 8183}
+    control = config["vocab_size"] - len(tokenizer.CONTROL)
+    end, pad = (control + tokenizer.CONTROL.index(name) for name in ("<|im_end|>", "<|endoftext|>"))
+    generation = {"do_sample": False, "eos_token_id": end, "pad_token_id": pad}
     (weights / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
 
 
@@ -51,8 +55,8 @@ def main() -> None:
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where checkpoints and logs go")
-    parser.add_argument("--minutes", type=float, default=88.0, help="training time in all, 40%% of it pretraining")
-    parser.add_argument("--dialogues", type=int, default=60_000)
+    parser.add_argument("--minutes", type=float, default=85.0, help="training time in all, 40%% of it pretraining")
+    parser.add_argument("--dialogues", type=int, default=26_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads()))

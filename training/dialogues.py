@@ -1,4 +1,4 @@
-"""Makes assistant dialogues with tool calls: phrases x tables x numbers, with results of the real calculator and pandas.
+"""Makes assistant dialogues with tool calls: phrases x tables x numbers, results by the real tools.
 
 A dialogue is a list of messages exactly as the kernel will meet them. Knows nothing of token ids.
 """
