@@ -169,16 +169,31 @@ class TorchBranch:
         """Sample until a stop id (yielded and kept), ``max_tokens`` or the window's end."""
         sampler = Sampler(sampling, self._ids)
         room = min(sampling.max_tokens, self._engine.window - len(self._ids))
-        for _ in range(room):
+        while room > 0:
+            for step in self._steps(sampler, grammar, room):
+                room -= 1
+                yield step
+                if step.token in stop:
+                    return
+
+    def _steps(self, sampler: Sampler, grammar: Grammar | None, room: int) -> Iterator[Step]:
+        """The ids that the grammar forces, at most ``room``; where it forces none, one that is sampled."""
+        forced = grammar.forced()[:room] if grammar is not None else []
+        for token in forced:
+            # Their keys and values are computed in one pass, with the next id that is a choice.
+            self._push(sampler.note(token), grammar)
+            yield Step(token, 0.0)
+        if not forced:
             with self._engine.lock:
                 step = sampler.pick(self._next(), grammar.mask() if grammar is not None else None)
-                self._ids.append(step.token)
-                self._logits = None
-            if grammar is not None:
-                grammar.accept(step.token)
+            self._push(step.token, grammar)
             yield step
-            if step.token in stop:
-                return
+
+    def _push(self, token: int, grammar: Grammar | None) -> None:
+        self._ids.append(token)
+        self._logits = None
+        if grammar is not None:
+            grammar.accept(token)
 
     def close(self) -> None:
         """Let go of the keys and values; they stay a while for prompts that begin alike."""

@@ -109,6 +109,9 @@ class Grammar(Protocol):
     def accept(self, token: int) -> bool:
         """Advance by a token; false if it was not allowed."""
 
+    def forced(self) -> list[int]:
+        """The ids that must come next where there is no choice: decoded without asking the network."""
+
     def fork(self) -> "Grammar": ...
 
 
@@ -120,7 +123,7 @@ class MaskBits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decoded token of a branch and its log-probability (nats) under the unmasked distribution."""
+    """One decoded token of a branch and its log-probability (nats) under the unmasked distribution; 0 if forced."""
 
     token: int
     logprob: float

@@ -136,6 +136,13 @@ class TurnGrammar:
             self._bare(token)
         return True
 
+    def forced(self) -> list[int]:
+        """The ids that must come next; most of a call's JSON is not the model's to choose."""
+        if self._state not in ("call", "choice"):
+            return []
+        ids: list[int] = self._matcher.compute_ff_tokens()
+        return ids
+
     @property
     def closed(self) -> bool:
         """Whether a call has just ended."""

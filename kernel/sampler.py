@@ -31,9 +31,13 @@ class Sampler:
             token = int(scores.argmax())
         else:
             token = int(torch.multinomial(self._probabilities(scores), 1, generator=self._random))
+        return Step(self.note(token), float(logits[token] - logits.logsumexp(0)))
+
+    def note(self, token: int) -> int:
+        """Count ``token`` as written, for the penalties; returns it."""
         self._seen.add(token)
         self._written.add(token)
-        return Step(token, float(logits[token] - logits.logsumexp(0)))
+        return token
 
     def _penalised(self, logits: Tensor) -> Tensor:
         s = self.sampling

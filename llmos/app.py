@@ -149,6 +149,11 @@ class Session:
         """The folder of the session's files."""
         return self._log.workspace
 
+    @property
+    def notice(self) -> str:
+        """One line on damage that was found in the session's log, and what became of it; empty for a sound log."""
+        return self._log.damage.text if self._log.damage else ""
+
     def events(self) -> tuple[Event, ...]:
         """Everything that happened so far."""
         return self._log.events()

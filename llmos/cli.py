@@ -161,7 +161,10 @@ def run(
     with screen, LLMOS(model=model or context.obj, seed=seed, approve=approve) as system:
         if isinstance(screen, Screen):
             screen.wait("loading the model")
-        code = turn(system.session(session), screen, asked, files, stdin)
+        talk = system.session(session)
+        if talk.notice:
+            say(talk.notice)
+        code = turn(talk, screen, asked, files, stdin)
     raise typer.Exit(code)
 
 

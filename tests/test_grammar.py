@@ -187,3 +187,19 @@ def test_strings_lists_and_objects_get_bounds_where_they_have_none() -> None:
 def test_bits_are_packed_little_endian() -> None:
     assert pack([0, 33], 64).tolist() == [1, 2]
     assert pack([31], 40).tolist() == [-(2**31), 0]
+
+
+def test_forced_ids_are_those_the_kernel_was_taught(codec: Codec, grammars: Grammars) -> None:
+    for name, given in (("python", {"code": "x = 1\nprint(x)"}), ("plot", {"kind": "line"}), ("now", {})):
+        text = wire.call_text(ToolCall("1", name, given))
+        ids = [codec.id(wire.CALL), *codec.encode(f"\n{text}\n"), codec.id(wire.CALL_END)]
+        grammar, at, asked = grammars.turn(TOOLS), 0, 0
+        while at < len(ids):
+            forced = grammar.forced()
+            assert ids[at : at + len(forced)] == forced
+            asked += not forced
+            for i in forced or [ids[at]]:
+                assert grammar.accept(i)
+            at += len(forced) or 1
+        assert asked < 0.8 * len(ids)
+    assert grammars.turn(TOOLS).forced() == []

@@ -302,6 +302,22 @@ def test_a_figure_leaves_once_however_it_is_made(box: Sandbox, code: str) -> Non
 
 
 @boxed
+def test_what_is_left_out_is_filled_in(box: Sandbox) -> None:
+    good(box, "df = load('rounds')")
+    _, axes = plot(box, "plt.plot([2019, 2020, 2021], [1, 2, 3])\nplt.ylabel('users')")
+    assert (axes["title"], axes["xlabel"], axes["ylabel"]) == ("Users by x", "x", "users")
+    _, axes = plot(box, "df.pivot_table(index='date', columns='company', values='amount').plot()")
+    assert {s["label"] for s in axes["series"]} == {"Acme", "Beta", "Gamma", "Delta"}
+    done = good(box, "fig, (a, b) = plt.subplots(1, 2)\na.plot(df.date, df.amount)\nb.hist(df.amount)")
+    titles = [axes["title"] for axes in done.figures[0].data["axes"]]
+    assert titles == ["Amount over time", "Distribution of amount"]
+    _, axes = plot(box, "ax = df.plot(x='date', y='amount')\nax.twinx().plot(df.date, df.share, label='share')")
+    assert len(axes["series"]) == 1
+    _, axes = plot(box, "plt.plot([1, 2], [1, 2])\nplt.title('Mine'); plt.xlabel('X'); plt.ylabel('Y')")
+    assert (axes["title"], axes["xlabel"], axes["ylabel"]) == ("Mine", "X", "Y")
+
+
+@boxed
 def test_an_empty_figure_is_told_and_an_error_leaves_none(box: Sandbox) -> None:
     done = good(box, "fig, ax = plt.subplots()")
     assert not done.figures
@@ -354,7 +370,7 @@ def test_kinds_of_plots_are_recorded(box: Sandbox) -> None:
             "fig, ax = plt.subplots()\nax.bar(df['date'], df['amount'], width=40)\ntrend(fig, until='2025 Q1')",
             "2025-03-31",
         ),
-        ("ax = df.set_index('date')['amount'].resample('YS').sum().plot()\ntrend(ax, until=2026)", "2026-01-01"),
+        ("ax = df.set_index('date')['amount'].resample('YS').sum().plot()\ntrend(ax, until=2026)", "2026-12-31"),
         (
             "ax = pd.DataFrame({'year': [2017, 2018, 2020], 'n': [1, 2, 4]}).plot(x='year', y='n')\ntrend(ax, 2026)",
             2026,

@@ -6,6 +6,7 @@ text said, evaluating it can only do arithmetic. Precedence, low to high: relati
 """
 
 from fractions import Fraction
+from typing import NoReturn
 
 from llmos.kernel.tool import ToolError
 from llmos.tools.calc_names import ALIASES, CALLABLE, DAY_WORDS, FUNCTIONS, SIGNATURES
@@ -65,7 +66,8 @@ class _Parser:
             wanted = f"missing '{text}'"
             raise ToolError(wanted if self.peek.kind == "end" else f"{wanted} before '{self.peek.text[:20]}'")
 
-    def fail(self) -> None:
+    def fail(self) -> NoReturn:
+        """ToolError on the coming token."""
         token = self.peek
         if token.text == ",":
             raise ToolError("a comma here is neither a thousands separator nor between arguments; write 3.5, not 3,5")
@@ -190,8 +192,7 @@ class _Parser:
             self.expect("|")
             return Call("abs", (inner,))
         self.at -= 1
-        self.fail()
-        raise AssertionError
+        return self.fail()
 
     def number(self, token: Token) -> Node:
         """A number; a mixed number (``1 1/2``); in unit text with its unit, and with further ones beside it."""
@@ -265,13 +266,15 @@ class _Parser:
 
     def at_tuple(self) -> bool:
         """Whether a bracket holding commas comes next, as in ``integrate(x, (x, 0, 3))``."""
+        if not self.ahead("("):
+            return False
         depth, commas = 0, False
         for token in self.tokens[self.at :]:
             depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
             commas = commas or (depth == 1 and token.text == ",")
             if depth == 0:
                 break
-        return commas and self.ahead("(")
+        return commas
 
     def arguments(self, closing: str) -> list[Node]:
         args: list[Node] = []

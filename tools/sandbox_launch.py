@@ -23,8 +23,8 @@ INSIDE = "/run/box"  # where llmos's own inside modules are seen
 WORKSPACE = "/session"  # not /workspace: on rented machines that is where the checkout lies
 FONTS = "/tmp/mpl"
 _MODULES = (
-    "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_figures", "sandbox_record", "sandbox_show",
-    "sandbox_trend",
+    "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_figures", "sandbox_finish", "sandbox_record",
+    "sandbox_show", "sandbox_trend",
 )  # fmt: skip
 _HIDDEN = (
     "cmdline", "config.gz", "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules",

@@ -166,6 +166,8 @@ class Prelude:
             "display.precision": 4,
         }.items():
             pd.set_option(option, value)
+        # Dates on matplotlib's own axis, not pandas' periods, or what is added to a plot later lands elsewhere.
+        pd.plotting.plot_params["x_compat"] = True
         self.shell.user_ns.update({"pd": pd, "load": sandbox_load.load})
         for name in ("read_csv", "read_table", "read_json", "read_excel"):
             setattr(pd, name, _finding(getattr(pd, name)))
@@ -194,12 +196,12 @@ class Prelude:
         """Draw a figure for nobody: fonts and caches are then ready for the first real one."""
         import matplotlib.pyplot as plt
 
-        from llmos.tools import sandbox_figures
+        from llmos.tools import sandbox_figures, sandbox_finish
 
         figure, ax = plt.subplots()
         ax.plot([1, 2], label="a")
         ax.legend()
-        sandbox_figures.finish(figure)
+        sandbox_finish.finish(figure)
         sandbox_figures.picture(figure, "")
         plt.close(figure)
         self.gallery.forget()
