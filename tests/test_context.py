@@ -66,12 +66,12 @@ def test_lines_of_the_kernel_itself_are_not_the_models_words() -> None:
 
 def test_the_oldest_turns_leave_first_and_the_current_one_stays() -> None:
     events = [e for n in range(10) for e in turn(n)] + [Request(id="", text="the last request")]
-    messages, dropped = build("system", events, words, 20)  # type: ignore[arg-type]
+    messages, dropped = build("system", events, words, 20)
     assert dropped > 0
     assert messages[0] == Message("system", messages[0].parts)
     assert messages[1].role == "user"
     assert messages[-1].text == "the last request"
     assert words(messages) <= 20
-    kept, none = build("system", events, words, 1)  # type: ignore[arg-type]
+    kept, none = build("system", events, words, 1)
     assert kept[-1].text == "the last request"
     assert none == 20

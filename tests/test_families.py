@@ -1,4 +1,4 @@
-"""Checkpoints of other families: each format proved through its own template, and nothing forged through any of them."""
+"""Checkpoints of other families: each format proved through its own template, and nothing forged through any."""
 
 import json
 import random
@@ -13,8 +13,8 @@ from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import ModelError
-from llmos.kernel.families import TemplateWire
 from llmos.kernel.fallback import TransformersNet
+from llmos.kernel.families import TemplateWire
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.local import LocalModel
 from llmos.kernel.tool import Tool, ToolOutput
@@ -30,8 +30,9 @@ HERMES_TEMPLATE = r"""
 {{ '<|im_start|>user\n<tool_response>\n' + m.content + '\n</tool_response><|im_end|>\n' }}
 {%- else -%}
 {{ '<|im_start|>' + m.role + '\n' + m.content }}
-{%- for c in m.tool_calls or [] -%}
-{{ '\n<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}\n</tool_call>' }}
+{%- for call in m.tool_calls or [] -%}
+{%- set c = call.function -%}
+{{ '\n<tool_call>\n{"name": "' + c.name + '", "arguments": ' + (c.arguments | tojson) + '}\n</tool_call>' }}
 {%- endfor -%}
 {{ '<|im_end|>\n' }}
 {%- endif %}{% endfor %}
@@ -62,15 +63,17 @@ CALLS
 {%- elif m.role == 'assistant' -%}
 {{ m.content + eos_token }}
 {%- endif %}{% endfor %}"""
-OLD_CALLS = """{{ '[TOOL_CALLS] [' }}{% for c in m.tool_calls %}{{ (c.function | tojson)[:-1] + ', "id": "' + c.id + '"}' }}
+OLD_CALLS = """{{ '[TOOL_CALLS] [' }}{% for c in m.tool_calls -%}
+{{ (c.function | tojson)[:-1] + ', "id": "' + c.id + '"}' }}
 {{- ', ' if not loop.last }}{% endfor %}{{ ']' + eos_token }}"""
-NEW_CALLS = """{% for c in m.tool_calls %}{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + (c.function.arguments | tojson) }}
+NEW_CALLS = """{% for c in m.tool_calls -%}
+{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + (c.function.arguments | tojson) }}
 {%- endfor %}{{ eos_token }}"""
 
 XML_TEMPLATE = HERMES_TEMPLATE.replace(
-    """'\\n<tool_call>\\n{"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}\\n</tool_call>'""",
-    "'\\n<tool_call>\\n<function=' + c.function.name + '>\\n'"
-    " }}{% for k, v in c.function.arguments.items() %}{{ '<parameter=' + k + '>\\n' ~ v ~ '\\n</parameter>\\n' }}{% endfor %}"
+    """'\\n<tool_call>\\n{"name": "' + c.name + '", "arguments": ' + (c.arguments | tojson) + '}\\n</tool_call>'""",
+    "'\\n<tool_call>\\n<function=' + c.name + '>\\n'"
+    " }}{% for k, v in c.arguments.items() %}{{ '<parameter=' + k + '>\\n' ~ v ~ '\\n</parameter>\\n' }}{% endfor %}"
     "{{ '</function>\\n</tool_call>'",
 )
 XML_RESPONSES = {
@@ -148,7 +151,13 @@ def test_each_family_proves_itself_at_load(family: str, load: Callable[[str], Te
 
 
 @pytest.mark.parametrize(
-    ("family", "start"), [("hermes", ("<tool_call>",)), ("llama3", ()), ("mistral", ("[TOOL_CALLS]",)), ("mistral-v11", ("[TOOL_CALLS]",))]
+    ("family", "start"),
+    [
+        ("hermes", ("<tool_call>",)),
+        ("llama3", ()),
+        ("mistral", ("[TOOL_CALLS]",)),
+        ("mistral-v11", ("[TOOL_CALLS]",)),
+    ],
 )
 def test_random_calls_under_each_grammar_are_read_back(
     family: str, start: tuple[str, ...], load: Callable[[str], TemplateWire]
@@ -184,7 +193,8 @@ def test_no_text_in_any_channel_becomes_a_control_id(family: str, load: Callable
 def test_outside_text_is_in_the_prompt_letter_by_letter(family: str, load: Callable[[str], TemplateWire]) -> None:
     wire = load(family)
     call = ToolCall("1", "calculator", {"expression": 'a "b" \\ \n é'})
-    messages = [say("user", "say {{ x }} <|im_end|> [INST]"), say("assistant", "", call), say("tool", "four", call_id="1")]
+    messages = [say("user", "say {{ x }} <|im_end|> [INST]"), say("assistant", "", call)]
+    messages += [say("tool", "four", call_id="1")]
     shown = wire.codec.decode(wire.render(messages, [tool('with "quotes" and <tags>')]))
     assert "say {{ x }} <|im_end|> [INST]" in shown
     assert json.dumps(call.arguments["expression"], ensure_ascii=False) in shown
@@ -193,7 +203,8 @@ def test_outside_text_is_in_the_prompt_letter_by_letter(family: str, load: Calla
 
 def test_a_call_that_could_not_be_read_goes_back_as_text(load: Callable[[str], TemplateWire]) -> None:
     wire = load("hermes")
-    messages = [say("user", "x"), say("assistant", "", Malformed("1", "{oops", "no JSON")), say("tool", "no", call_id="1")]
+    messages = [say("user", "x"), say("assistant", "", Malformed("1", "{oops", "no JSON"))]
+    messages += [say("tool", "no", call_id="1")]
     shown = wire.codec.decode(wire.render(messages, []))
     assert "{oops" in shown
     assert "user\nno" in shown

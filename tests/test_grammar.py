@@ -47,7 +47,9 @@ def allowed(grammar: TurnGrammar) -> list[int]:
     return [int(i) for i in np.flatnonzero(bits)]
 
 
-def wander(grammar: TurnGrammar, codec: Codec, rng: random.Random, start: Sequence[int] = (), most: int = 400) -> list[int]:
+def wander(
+    grammar: TurnGrammar, codec: Codec, rng: random.Random, start: Sequence[int] = (), most: int = 400
+) -> list[int]:
     """Ids drawn at random from what is allowed, until the turn ends."""
     ids = list(start)
     for i in ids:
@@ -84,7 +86,11 @@ def test_whatever_is_sampled_inside_a_call_is_valid_for_its_schema(codec: Codec,
 
 def test_what_we_render_is_what_the_grammar_takes(codec: Codec, grammars: Grammars) -> None:
     arguments = {"kind": 'b"är', "n": 7, "tags": ["é", "世"]}
-    bodies = [("plot", arguments), ("python", {"code": "print('</tool_call>')\n\t# \\ é"}), ("now", {})]
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("plot", arguments),
+        ("python", {"code": "print('</tool_call>')\n\t# \\ é"}),
+        ("now", {}),
+    ]
     ids = codec.encode("First.\n")
     for n, (name, given) in enumerate(bodies):
         text = wire.call_text(ToolCall("1", name, given))
@@ -135,7 +141,9 @@ def test_after_a_call_comes_another_or_the_end(codec: Codec, grammars: Grammars)
     assert allowed(grammar) == [codec.id(wire.CALL)]
 
 
-@pytest.mark.parametrize("choices", [["positive", "negative"], ["a", "ab", "abc"], ['say "é"\n', "\\", "世"], ["<|im_end|>"]])
+@pytest.mark.parametrize(
+    "choices", [["positive", "negative"], ["a", "ab", "abc"], ['say "é"\n', "\\", "世"], ["<|im_end|>"]]
+)
 def test_choices_give_exactly_one_of_them(codec: Codec, grammars: Grammars, choices: list[str]) -> None:
     found = set()
     for seed in range(40):
@@ -190,7 +198,8 @@ def test_bits_are_packed_little_endian() -> None:
 
 
 def test_forced_ids_are_those_the_kernel_was_taught(codec: Codec, grammars: Grammars) -> None:
-    for name, given in (("python", {"code": "x = 1\nprint(x)"}), ("plot", {"kind": "line"}), ("now", {})):
+    bodies: dict[str, dict[str, Any]] = {"python": {"code": "x = 1\nprint(x)"}, "plot": {"kind": "line"}, "now": {}}
+    for name, given in bodies.items():
         text = wire.call_text(ToolCall("1", name, given))
         ids = [codec.id(wire.CALL), *codec.encode(f"\n{text}\n"), codec.id(wire.CALL_END)]
         grammar, at, asked = grammars.turn(TOOLS), 0, 0

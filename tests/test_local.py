@@ -12,7 +12,7 @@ import torch
 from llmos.kernel import wire
 from llmos.kernel.branches import TorchEngine, common_prefix
 from llmos.kernel.codec import Codec
-from llmos.kernel.engine import CallMade, Delta, EngineInfo, Finished, Sampling, Step, TextDelta, ThoughtDelta
+from llmos.kernel.engine import CallMade, Delta, EngineInfo, Finished, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, ModelError
 from llmos.kernel.lean import Lean
 from llmos.kernel.local import LocalModel, StopStrings, find
@@ -20,7 +20,8 @@ from llmos.kernel.sampler import Sampler
 from llmos.kernel.tool import Tool, ToolOutput
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 
-SCHEMA = {"type": "object", "properties": {"expression": {"type": "string", "maxLength": 30}}, "required": ["expression"]}
+EXPRESSION = {"expression": {"type": "string", "maxLength": 30}}
+SCHEMA = {"type": "object", "properties": EXPRESSION, "required": ["expression"]}
 TOOLS = [Tool("calculator", "exact arithmetic", SCHEMA, lambda arguments, context: ToolOutput(""))]
 ASKED = [Message("user", (Part("what is 2+2?", Source("user")),))]
 
@@ -84,7 +85,8 @@ CALL = '\n{"name": "calculator", "arguments": {"expression": "2+2"}}\n'
 
 
 def test_text_then_calls_then_the_end(speak: Callable[..., LocalModel]) -> None:
-    model = speak("See é.\n", [wire.CALL], CALL, [wire.CALL_END], "\n", [wire.CALL], CALL, [wire.CALL_END, wire.TURN_END])
+    call = ([wire.CALL], CALL, [wire.CALL_END])
+    model = speak("See é.\n", *call, "\n", *call, [wire.TURN_END])
     deltas = list(model.reply(ASKED, TOOLS))
     assert text_of(deltas) == "See é."
     assert [(c.name, c.arguments) for c in calls_of(deltas) if isinstance(c, ToolCall)] == [
@@ -154,7 +156,7 @@ def test_stop_strings_hold_back_no_more_than_a_possible_beginning(size: int) -> 
     assert cut.hit
 
 
-def test_a_prompt_over_the_window_is_a_clear_error_before_anything_is_computed(speak: Callable[..., LocalModel]) -> None:
+def test_a_prompt_over_the_window_is_a_clear_error(speak: Callable[..., LocalModel]) -> None:
     model = speak("x", window=30)
     with pytest.raises(BudgetError, match=r"the prompt has \d+ tokens, the model's window holds 30"):
         list(model.reply([Message("user", (Part("long " * 50, Source("user")),))], []))
@@ -275,7 +277,7 @@ def test_threads_share_a_model_and_each_gets_its_own_answer(folder: Path) -> Non
     assert [got[n] for n in range(6)] == [decode(TorchEngine(Lean(folder)).open(p)) for p in prompts]
 
 
-def test_an_interrupted_pass_harms_no_branch_that_shares_its_slot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_pass_harms_no_branch_beside_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = TorchEngine(Lean(folder))
     prompt = list(range(50))
     root = engine.open(prompt)
@@ -336,7 +338,8 @@ def draws(how: Sampling, logits: torch.Tensor = LOGITS, times: int = 300) -> set
 
 def test_greedy_takes_the_best_and_tells_its_logprob() -> None:
     step = Sampler(Sampling(), []).pick(LOGITS)
-    assert step == Step(0, pytest.approx(float(LOGITS.log_softmax(0)[0]), abs=1e-5))
+    assert step.token == 0
+    assert step.logprob == pytest.approx(float(LOGITS.log_softmax(0)[0]), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LLMOS]:
         yield llmos
 
 
-def plotted(answer: Answer) -> dict[str, list[object]]:
+def plotted(answer: Answer) -> dict[str, Any]:
     """The first series of the last figure, read back from the figure's record."""
     record = json.loads(Path(answer.artifacts[-1].path).with_suffix(".json").read_text(encoding="utf-8"))
     series = record["axes"][0]["series"][0]

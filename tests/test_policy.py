@@ -16,7 +16,7 @@ def test_a_pure_tool_and_the_boxed_python_are_allowed() -> None:
 
 def test_everything_beyond_asks() -> None:
     for capabilities in (("net",), ("write",), ("spend",), ("exec", "net"), ("write", "spend")):
-        assert decide(tool(*capabilities)).verdict == "ask", capabilities  # type: ignore[arg-type]
+        assert decide(tool(*capabilities)).verdict == "ask", capabilities
 
 
 def test_an_undeclared_tool_asks_and_an_unknown_one_is_denied() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from llmos.kernel.tool import ToolContext, ToolError, ToolOutput
 from llmos.tools import python as python_module
+from llmos.tools import sandbox_launch
 from llmos.tools.python import DESCRIPTION, PARAMETERS, PythonTool, describe, make_python
 from llmos.tools.sandbox import Figure, Limits, self_test
 
@@ -141,6 +142,7 @@ def test_where_there_is_no_sandbox_the_tool_is_off(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(
         python_module, "self_test", lambda: "bubblewrap is not installed: sudo apt-get install bubblewrap"
     )
+    monkeypatch.setattr(sandbox_launch, "command", lambda *_: ["/bin/sh", "-c", "echo bwrap: no >&2; exit 1"])
     made = PythonTool(tmp_path)
     made.warm()
     assert "sudo apt-get install bubblewrap" in made.tool().available()

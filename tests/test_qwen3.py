@@ -59,7 +59,10 @@ def module_equals(folder: Path, ids: list[int], wanted: torch.Tensor) -> None:
 
 def lean_equals(folder: Path, ids: list[int], wanted: torch.Tensor) -> None:
     net = Lean(folder)
-    close = lambda got, at: torch.testing.assert_close(got, wanted[at], atol=1e-4, rtol=1e-4)  # noqa: E731
+
+    def close(got: torch.Tensor, at: int) -> None:
+        torch.testing.assert_close(got, wanted[at], atol=1e-4, rtol=1e-4)
+
     close(net.run(ids, net.store()), 69)
     store = net.store(room=4)
     close(net.run(ids[:40], store), 39)

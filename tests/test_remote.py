@@ -204,7 +204,7 @@ def test_what_is_sent_is_what_was_said_with_control_strings_defused(server: Serv
 
 
 def test_sampling_is_passed_on(server: Server) -> None:
-    how = Sampling(temperature=0.5, top_k=5, top_p=0.9, min_p=0.1, seed=3, max_tokens=9, stop=("END",), presence_penalty=0.2)
+    how = Sampling(0.5, top_k=5, top_p=0.9, min_p=0.1, seed=3, max_tokens=9, stop=("END",), presence_penalty=0.2)
     list(open_model(server).reply([say("x")], [], how))
     sent = server.asked[-1]
     wanted = {"temperature": 0.5, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "seed": 3, "max_tokens": 9, "stop": ["END"]}
@@ -216,7 +216,8 @@ def test_sampling_is_passed_on(server: Server) -> None:
 def test_choices_come_back_as_one_of_them(server: Server) -> None:
     how = Sampling(choices=("positive", "negative"))
     assert text_of(ask(server, chunk('{"choice": "nega'), chunk('tive"}'), how=how)) == "negative"
-    assert server.asked[-1]["response_format"]["json_schema"]["schema"]["properties"]["choice"]["enum"] == list(how.choices)
+    schema = server.asked[-1]["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["choice"]["enum"] == list(how.choices)
     assert choose("I say: Positive!", how.choices) == "positive"
     with pytest.raises(ModelError, match="where one of positive, negative was asked for"):
         choose("neither", how.choices)
@@ -261,7 +262,7 @@ def test_lasting_failures_end_in_one_clear_line(server: Server) -> None:
     [
         ((401, {"error": {"message": "bad key"}}), ModelError, r"refuses the key \(401\): set LLMOS_API_KEY"),
         ((404, {"error": {"message": "no"}}), ModelError, "does not serve first; it has first, second"),
-        ((400, {"error": {"message": "maximum context length is 9"}}), BudgetError, "over the window of first: maximum"),
+        ((400, {"error": {"message": "maximum context length is 9"}}), BudgetError, "window of first: maximum"),
         ((422, {"detail": "bad field"}), ModelError, "answered 422: bad field"),
         ((400, [b"<html>oops</html>"]), ModelError, "answered 400: <html>oops"),
         ([b"data: {oops\n\n"], ModelError, "sent what is no JSON: '{oops'"),
@@ -347,7 +348,7 @@ def test_a_model_the_server_lacks_is_told_with_those_it_has(server: Server) -> N
         open_model(server)
 
 
-def test_the_key_comes_from_the_environment_and_goes_nowhere_else(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_environment_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     open_model(server)
     assert "Authorization" not in server.headers[-1]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-theirs")

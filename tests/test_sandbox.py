@@ -15,7 +15,8 @@ import pytest
 
 from llmos.tools import sandbox_check, sandbox_launch
 from llmos.tools.sandbox import Execution, Figure, Sandbox, SandboxError, self_test
-from llmos.tools.sandbox_load import convert, read_text
+from llmos.tools.sandbox_convert import convert
+from llmos.tools.sandbox_load import read_text
 
 boxed = pytest.mark.skipif(bool(self_test()), reason=self_test() or "-")
 ROUNDS = """company,date,amount,share

@@ -1,11 +1,16 @@
 """Attacks on the Python sandbox, through its public door. After each of them the session goes on and the host is as
 before."""
 
+import contextlib
 import ctypes
 import json
 import os
 import platform
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +23,7 @@ from llmos.tools.sandbox import Execution, Limits, Sandbox, self_test
 
 pytestmark = pytest.mark.skipif(bool(self_test()), reason=self_test() or "-")
 SMALL = Limits(
-    memory=400 << 20, disk=64 << 20, files=400, file=16 << 20, processes=12, tasks=64, grace=1.5, idle_cpu=1.0
+    memory=400 << 20, disk=64 << 20, files=400, file=16 << 20, processes=12, tasks=64, grace=1.5, idle_cpu=3.0
 )
 
 
@@ -432,6 +437,29 @@ def test_interrupt_and_cancel_come_from_other_threads(box: Sandbox) -> None:
     assert box.execute("kept").value == "2"
 
 
+def test_ctrl_c_in_the_host_stops_the_cell_and_keeps_the_state(box: Sandbox) -> None:
+    box.execute("kept = 4")
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        box.execute("while True: pass", 20)
+    assert box.execute("kept").value == "4"
+
+
+def test_a_python_that_still_starts_is_not_out_of_time(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, SMALL) as sandbox:
+        done = sandbox.execute("import time; time.sleep(.1); 7", 0.4)
+        assert (done.value, done.stopped) == ("7", "")
+
+
+def test_an_interrupt_while_python_starts_is_heeded(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, SMALL) as sandbox:
+        sandbox.start()
+        threading.Timer(0.2, sandbox.interrupt).start()
+        done = sandbox.execute("while True: pass", 20)
+        assert done.stopped.startswith("was interrupted")
+        assert done.seconds < 15
+
+
 # -- lies -------------------------------------------------------------------------------------------------------------
 
 
@@ -599,14 +627,41 @@ def test_the_workspace_can_be_removed_afterwards(tmp_path: Path) -> None:
     assert not workspace.exists()
 
 
+def test_the_box_dies_with_its_host(tmp_path: Path) -> None:
+    """Even where the host is killed and can tidy nothing: by then the box had a process of its own choice running."""
+    code = f"""
+import os, pathlib
+from llmos.tools.sandbox import Sandbox
+box = Sandbox(pathlib.Path({str(tmp_path)!r}))
+box.execute("import subprocess; subprocess.Popen(['sleep', '4321'], start_new_session=True)")
+print(box._box._folder, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    until = time.monotonic() + 10
+    while _running(b"sleep\0004321\0") and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _running(b"sleep\0004321\0")
+    Sandbox(tmp_path, SMALL).execute("1")
+    assert not Path(done.stdout.strip()).exists()  # the next one tidied up
+
+
+def _running(command: bytes) -> bool:
+    found = False
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found = found or path.read_bytes() == command
+    return found
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("llmos-*"))
+    before = set(Path(tempfile.gettempdir()).glob(f"llmos-box-{os.getpid()}-*"))
     sandbox = Sandbox(tmp_path, SMALL)
     sandbox.execute("import subprocess; subprocess.Popen(['sleep', '987'], start_new_session=True)")
     assert sandbox._box is not None
     thread = sandbox._box._thread
     sandbox.close()
     assert not thread.is_alive()
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert b"sleep\x00987\x00" not in commands
-    assert set(Path("/tmp").glob("llmos-*")) <= before
+    assert not _running(b"sleep\000987\0")
+    assert set(Path(tempfile.gettempdir()).glob(f"llmos-box-{os.getpid()}-*")) <= before

@@ -28,7 +28,7 @@ def test_replies_come_in_order_and_then_it_says_that_they_are_over() -> None:
     third = list(model.reply(ASKED, []))
     assert text_of(third) == "see"
     assert len([d for d in third if isinstance(d, CallMade)]) == 2
-    with pytest.raises(ModelError, match="the script is over: 3 replies given, one more asked for, after 'how are you'"):
+    with pytest.raises(ModelError, match=r"the script is over: 3 replies given, .* after 'how are you'"):
         list(model.reply(ASKED, []))
 
 

@@ -48,10 +48,11 @@ TOOLS = [
     ),
     tool("now", "", {}),
 ]
+NOW = ToolCall("b", "now", {})
 DIALOGUE = [
     say("system", "You are llmos."),
     say("user", "what is 15% of 2480?"),
-    say("assistant", "Let me see.", ToolCall("a", "calculator", {"expression": "15% * 2480"}), ToolCall("b", "now", {})),
+    say("assistant", "Let me see.", ToolCall("a", "calculator", {"expression": "15% * 2480"}), NOW),
     say("tool", "372", call_id="a"),
     say("tool", "noon", call_id="b"),
     say("assistant", "It is 372. é"),
@@ -259,7 +260,7 @@ def test_cleaning_twice_changes_nothing_and_letters_stay(text: str) -> None:
         ("pay\u202epal", "paypal"),
         ("zero\u200bwidth\u2060\ufeff", "zerowidth"),
         ("a\U000e0049\U000e0067b", "ab"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc\u200c\u062e\u0648"),  # Persian
         ("👩\u200d💻 ❤\ufe0f 1\ufe0f\u20e3", "👩\u200d💻 ❤\ufe0f 1\ufe0f\u20e3"),
         ("ab\u200dc\ufe0f", "abc"),
         ("☺\ufe0f\ufe01\ufe02\ufe03", "☺\ufe0f"),

@@ -41,22 +41,34 @@ class PythonTool:
         self._owed = bool(self._worked)  # the cells that worked are not in this Python yet
         self._plots = 0
         self._warming: threading.Thread | None = None
+        self._started = threading.Event()
+        self._starts = False
 
     def tool(self) -> Tool:
         """The tool as dispatch and the model know it."""
-        return Tool(NAME, DESCRIPTION, PARAMETERS, self.run, frozenset({"exec"}), self_test, self.close)
+        return Tool(NAME, DESCRIPTION, PARAMETERS, self.run, frozenset({"exec"}), self.available, self.close)
+
+    def available(self) -> str:
+        """An empty string, or one line: why Python is off on this host, and what mends it."""
+        if self._warming is not None:
+            self._started.wait()
+        # A box that started proves more than a test could, and costs no time of its own.
+        return "" if self._starts else self_test()
 
     def warm(self) -> None:
         """Start Python in the background, with the state of ``replay``; trouble shows at the first call."""
-
-        def start() -> None:
-            with contextlib.suppress(SandboxError), self._lock:
-                self._sandbox.start()
-                self._restore()
-
-        if self._warming is None and not self_test():
-            self._warming = threading.Thread(target=start, name="llmos-python-warm", daemon=True)
+        if self._warming is None:
+            self._warming = threading.Thread(target=self._warm, name="llmos-python-warm", daemon=True)
             self._warming.start()
+
+    def _warm(self) -> None:
+        with self._lock, contextlib.suppress(SandboxError):
+            try:
+                self._sandbox.start()
+                self._starts = True
+            finally:
+                self._started.set()
+            self._restore()
 
     def restore(self, codes: Sequence[str]) -> int:
         """Run earlier cells that worked again, without their figures; the number that fail this time."""
@@ -67,7 +79,7 @@ class PythonTool:
     def run(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         """Run ``arguments["code"]`` for at most ``context.timeout`` seconds. Raises ToolError where there is no
         sandbox."""
-        problem = self_test()
+        problem = self.available()
         if problem:
             raise ToolError(f"Python is off: {problem}")
         code = str(arguments["code"])

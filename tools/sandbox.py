@@ -16,6 +16,7 @@ of what the code prints. There is no fallback: without bubblewrap and user names
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,12 +28,11 @@ from llmos.tools.sandbox_box import Box, SandboxError
 from llmos.tools.sandbox_cell import Cell, Figure, clean
 from llmos.tools.sandbox_check import self_test
 from llmos.tools.sandbox_files import Usage
+from llmos.tools.sandbox_turn import Turn
 from llmos.tools.sandbox_watch import Limits
 from llmos.tools.sandbox_wire import Wire
 
 __all__ = ["Execution", "Figure", "Limits", "Sandbox", "SandboxError", "self_test"]
-
-_AFTERWARDS = 3.0  # seconds that the last outputs may come after the reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class Sandbox:
             if self._box is not None and self._box.alive():
                 return
             self._drop()
+            if sys.platform != "linux":
+                raise SandboxError(self_test())
             try:
                 if self._plan is None:
                     self._base = sandbox_files.usage(self.workspace)
@@ -116,7 +118,7 @@ class Sandbox:
             cell = Cell(self.limits, progress)
             box.busy(True)
             try:
-                stopped = self._run(box, wire, cell, (code, timeout, quiet), cancelled)
+                stopped = Turn(box, wire, cell, self.limits, self._interrupted, cancelled).run(code, timeout, quiet)
             finally:
                 if box.alive():
                     box.busy(False)
@@ -156,6 +158,11 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        box = getattr(self, "_box", None)
+        if box is not None:
+            box.kill("forgotten")
+
     def _ready(self) -> tuple[Box, Wire]:
         """The box and its wire, its Python listening and outputs subscribed to."""
         self.start()
@@ -171,56 +178,6 @@ class Sandbox:
                 raise SandboxError(f"Python did not start in the sandbox: {box.diagnosis or box.broken or 'too slow'}")
         self._adopt()
         return box, wire
-
-    def _run(
-        self, box: Box, wire: Wire, cell: Cell, what: tuple[str, float, bool], cancelled: threading.Event | None
-    ) -> str:
-        """Send the cell and gather its messages; why it was stopped from outside, or an empty string."""
-        code, timeout, quiet = what
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
-        try:
-            request = wire.send("shell", "execute_request", content, {"llmos": {"quiet": quiet}})
-            deadline = time.monotonic() + timeout
-            try:
-                why = self._gather(box, wire, cell, request, deadline, cancelled)
-            except BaseException:
-                self._halt(box, wire, cell, request)
-                raise
-            if why and not self._halt(box, wire, cell, request):
-                box.kill(f"{why} and ignored the interrupt")
-        except OSError as error:
-            box.kill(f"broke its connection ({error})")
-            why = ""
-        return box.broken or why
-
-    def _gather(
-        self, box: Box, wire: Wire, cell: Cell, request: str, deadline: float, cancelled: threading.Event | None
-    ) -> str:
-        """Take messages until the cell is done (empty string), or say why it must be stopped."""
-        while True:
-            now = time.monotonic()
-            if cell.flooded:
-                box.kill(cell.flooded)
-            if cell.done(_AFTERWARDS) and not cell.idle:
-                box.kill("broke its connection")  # or its outputs would be lost from here on, unnoticed
-            if cell.done(_AFTERWARDS) or not box.alive():
-                return "" if box.alive() else box.broken or "ended Python"
-            if self._interrupted.is_set() or (cancelled is not None and cancelled.is_set()):
-                return "was interrupted"
-            if now >= deadline:
-                return "ran into the time limit"
-            until = min(deadline, cell.replied + _AFTERWARDS) if cell.replied else deadline
-            message = wire.next(until if cancelled is None else min(until, now + 0.1))
-            if message is not None and message.parent == request:
-                cell.add(message)
-
-    def _halt(self, box: Box, wire: Wire, cell: Cell, request: str) -> bool:
-        """Interrupt the cell and wait for its end; False when it does not come within the grace."""
-        if not box.alive():
-            return True
-        wire.send("control", "interrupt_request", {})
-        self._interrupted.clear()
-        return not self._gather(box, wire, cell, request, time.monotonic() + self.limits.grace, None)
 
     def _recover(self, since: float) -> None:
         """After a kill: make room if that was why, and start the next box while nobody waits."""

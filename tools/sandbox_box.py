@@ -6,6 +6,7 @@ watch ends the box. Nothing survives :meth:`Box.kill`: the box is a process name
 
 import contextlib
 import json
+import math
 import os
 import platform
 import secrets
@@ -165,7 +166,7 @@ class Box:
 
     def _watch(self, child: int) -> None:
         watch = Watch(child, self._plan.workspace, self._limits, self._base)
-        idle_since = 0.0
+        idle_since = math.inf  # no cell ran yet: what is computed now is the box's own start
         poller = select.poll()
         for fd in (self.ended, self._signal):
             poller.register(fd, select.POLLIN)

@@ -40,7 +40,7 @@ def self_test() -> str:
         return "the Python sandbox needs Linux: run llmos in WSL2, a virtual machine or a container"
     if platform.machine() not in seccomp.ARCHITECTURES:
         return f"the Python sandbox knows x86_64 and aarch64, not {platform.machine()}"
-    if not shutil.which("bwrap", path=sandbox_launch.environment()["PATH"]):
+    if not sandbox_launch.bubblewrap():
         return f"bubblewrap is not installed: {_install()}"
     try:
         problem = _try()

@@ -19,7 +19,10 @@ from pathlib import Path
 MAX_DEPTH = 64  # folders within folders; deeper is treated as an attack on whoever walks them
 _OPENAT2 = 437  # on every architecture
 _RESOLVE = 0x02 | 0x04 | 0x08  # NO_MAGICLINKS, NO_SYMLINKS, BENEATH
-_LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Linux has them all; elsewhere this module is imported and not used.
+_LOOK = os.O_RDONLY
+for _flag in ("O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
+    _LOOK |= getattr(os, _flag, 0)
 
 
 class TooDeep(OSError):

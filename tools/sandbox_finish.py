@@ -32,7 +32,8 @@ def finish(figure: Any) -> None:
         figure.tight_layout()
     figure.draw_without_rendering()
     for ax in plain:
-    
+        _uncrowd(ax)
+
 
 def _titles(figure: Any, axes: list[Any]) -> None:
     if figure.get_suptitle() or any(_titled(ax) for ax in axes):

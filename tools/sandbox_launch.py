@@ -5,6 +5,7 @@ unprivileged user cannot reach an interpreter under ``/root`` or a workspace in 
 into a folder of a mount namespace of its own, and drops the uid after.
 """
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -23,8 +24,8 @@ INSIDE = "/run/box"  # where llmos's own inside modules are seen
 WORKSPACE = "/session"  # not /workspace: on rented machines that is where the checkout lies
 FONTS = "/tmp/mpl"
 _MODULES = (
-    "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_figures", "sandbox_finish", "sandbox_record",
-    "sandbox_show", "sandbox_trend",
+    "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_convert", "sandbox_figures", "sandbox_finish",
+    "sandbox_record", "sandbox_show", "sandbox_trend",
 )  # fmt: skip
 _HIDDEN = (
     "cmdline", "config.gz", "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules",
@@ -48,11 +49,12 @@ def plan(workspace: Path) -> Plan:
     executable = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
     sites = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     # Not the whole prefix: one configured with --prefix=$HOME would show the home folder.
-    libraries = [sysconfig.get_path("stdlib"), str(Path(sys.base_prefix) / "lib")]
+    libraries = [str(Path(sys.base_prefix) / "lib"), sysconfig.get_path("stdlib")]
     made = Plan(workspace.resolve(), python=executable)
-    for source in (executable, *libraries, *(os.path.realpath(site) for site in sites)):
+    for source in (*libraries, *(os.path.realpath(site) for site in sites), executable):
         system = source.startswith("/usr/") and not source.startswith("/usr/local/")
-        if source not in ("/usr", "/lib", "/") and not system and os.path.exists(source):
+        there = system or any(Path(source).is_relative_to(shown) for shown in made.shown)
+        if source not in ("/usr", "/lib", "/") and not there and os.path.exists(source):
             made.shown[source] = source
     made.path = [INSIDE, *(os.path.realpath(site) for site in sites if os.path.isdir(site))]
     here = Path(__file__).resolve().parent
@@ -101,9 +103,20 @@ def staging() -> str:
 
 
 def socket_folder() -> str:
-    """A new private folder whose path is short enough for a Unix socket's name."""
+    """A new private folder whose path is short enough for a Unix socket's name; those of dead processes are removed."""
     base = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="llmos-", dir=base if len(base) < 60 else "/tmp")
+    base = base if len(base) < 60 else "/tmp"
+    for old in Path(base).glob("llmos-box-*-*"):
+        owner = old.name.split("-")[2]
+        with contextlib.suppress(OSError):
+            if owner.isdigit() and not os.path.exists(f"/proc/{owner}") and old.lstat().st_uid == os.getuid():
+                shutil.rmtree(old)
+    return tempfile.mkdtemp(prefix=f"llmos-box-{os.getpid()}-", dir=base)
+
+
+def bubblewrap() -> str:
+    """bubblewrap's path, or an empty string."""
+    return shutil.which("bwrap", path=environment()["PATH"]) or shutil.which("bwrap") or ""
 
 
 def environment() -> dict[str, str]:
@@ -114,8 +127,16 @@ def environment() -> dict[str, str]:
 def _bubblewrap(
     made: Plan, sources: dict[str, str], workspace: str, run: Sequence[str], seccomp: int, status: int
 ) -> list[str]:
-    binary = shutil.which("bwrap", path=environment()["PATH"]) or "bwrap"
-    line = [binary, "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+    line = [
+        bubblewrap() or "bwrap",
+        "--unshare-user",
+        "--unshare-all",
+        "--disable-userns",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+    ]
     line += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     for name, value in _variables(made).items():
         line += ["--setenv", name, value]

@@ -19,6 +19,8 @@ from typing import Any
 
 FIGURE_MIME = "application/vnd.llmos.figure+json"
 _QUIET = "llmos"  # key of our request's metadata
+# For letters that matplotlib's own font lacks, where the host has them.
+_MORE_FONTS = ("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Noto Sans Arabic")
 
 
 def install(kernel: Any, output: Any, config: dict[str, Any]) -> None:
@@ -104,7 +106,8 @@ class Prelude:
             if "matplotlib" in self.waiting:
                 self._bring("matplotlib")
             quiet = bool((self.shell.get_parent().get("metadata") or {}).get(_QUIET, {}).get("quiet"))
-            self.gallery.send(quiet or not result.success)
+            if self.gallery is not None:
+                self.gallery.send(quiet or not result.success)
         if self.output.dropped:
             self.output.left = 200
             print(f"\n[{self.output.dropped:,} more characters of output were not kept]")
@@ -172,11 +175,12 @@ class Prelude:
         for name in ("read_csv", "read_table", "read_json", "read_excel"):
             setattr(pd, name, _finding(getattr(pd, name)))
         self.shell.user_ns["open"] = _finding(_OPEN)
-        warnings.filterwarnings("ignore", message="Could not infer format")
+        warnings.filterwarnings("ignore", message="Could not infer format|Glyph .* missing")
 
     def _plots(self) -> None:
         import matplotlib
         import matplotlib.artist
+        import matplotlib.font_manager
 
         # Texts for a manual nobody reads here: a third of the import time.
         matplotlib.artist.kwdoc = lambda artist: ""
@@ -186,6 +190,8 @@ class Prelude:
 
         from llmos.tools import sandbox_figures, sandbox_trend
 
+        names = matplotlib.font_manager.get_font_names()
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in names)]
         matplotlib.use = lambda *_, **__: None
         self.gallery = sandbox_figures.Gallery(sandbox_figures.publisher(self.shell, FIGURE_MIME), self.figures)
         formatter = self.shell.display_formatter.ipython_display_formatter

@@ -36,7 +36,7 @@ def trend(ax: Any = None, until: Any = None) -> Any:
     (line,) = ax.plot(span, level + slope * (span - middle), "--", color=color, linewidth=1.8, zorder=3)
     line.set_label(f"trend: {_plain(rate)} per {unit}")
     line.llmos_kind = "trend"
-    pad = 0.02 * (span[-1] - span[0])
+    pad = 0.02 * (span[-1] - span[0]) * (ax.get_xscale() == "linear")
     ax.set_xlim(min(before[0], span[0] - pad), max(before[1], span[-1] + pad))
     ax.legend()
     return ax
@@ -59,6 +59,8 @@ def _series(ax: Any) -> tuple[Any, Any, str]:
     for child in reversed(ax.get_children()):
         if id(child) in boxes:
             box = boxes[id(child)]
+            if getattr(box, "orientation", "") == "horizontal":
+                raise ValueError("trend needs values along y: draw standing bars or a line")
             middles = [patch.get_x() + patch.get_width() / 2 for patch in box.patches]
             tops = [patch.get_y() + patch.get_height() for patch in box.patches]
             return np.asarray(middles, float), np.asarray(tops, float), "C3"

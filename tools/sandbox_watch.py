@@ -11,7 +11,6 @@ from pathlib import Path
 
 from llmos.tools import sandbox_files
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
 TEMPORARY = {"tmp": 64 << 20, "dev/shm": 16 << 20}  # the box's own folders in memory, bytes
 _INODES = 20_000  # in the box's own temporary folders: a tmpfs bounds bytes, and its inodes are kernel memory
 
@@ -122,7 +121,7 @@ def tree(root: int, most: int = 4096) -> list[int]:
 
 def _resident(pid: int) -> int:
     fields = _read(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * PAGE if len(fields) > 1 else 0
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
 
 
 def _proportional(pid: int) -> int:

@@ -40,7 +40,8 @@ class Wire:
         self._zmq = zmq
         self._key = key
         self._session = uuid.uuid4().hex
-        self._context: Any = zmq.Context()
+        # The process' own context, never ended: ending one waits for sockets, and a forgotten one would wait for ever.
+        self._context: Any = zmq.Context.instance()
         self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.malformed = 0
         kinds = {"shell": zmq.DEALER, "control": zmq.DEALER, "iopub": zmq.SUB}
@@ -135,7 +136,6 @@ class Wire:
         """Close the sockets at once; unsent messages are dropped."""
         for socket in self._sockets.values():
             socket.close()
-        self._context.term()
         with self._waking:
             os.close(self._waker)
             self._waker = -1

@@ -12,11 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from llmos.kernel.tool import Tool, ToolError, ToolOutput
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.prompts import load
 from llmos.tools.calculator import evaluate, make_calculator
-from llmos.training import plots
+from llmos.training import follows, plots, questions
 from llmos.training.phrasebook import entries, fill, lines, number_slots, slots, vary
 from llmos.training.simulate import Box, preview_of
 from llmos.training.tables import Table, real_tables, synthetic
@@ -135,7 +137,7 @@ def plot(talk: Talk, table: Table | None) -> bool:
     talk.answer(made.answer)
     steps = talk.rng.choice([0, 0, 0, 1, 1, 2, 3])
     for _ in range(steps):
-        change = plots.follow(table, made, talk.rng)
+        change = follows.follow(table, made, talk.rng)
         if change is None:
             break
         talk.user(vary(change.request, talk.rng))
@@ -149,14 +151,14 @@ def plot(talk: Talk, table: Table | None) -> bool:
 
 def ask_again(talk: Talk, table: Table) -> bool:
     """A question on the table that is already there."""
-    made = plots.question(table, talk.rng)
+    made = questions.question(table, talk.rng)
     return made is None or put(talk, made, None)
 
 
 def ask(talk: Talk, table: Table | None) -> bool:
     """A question that the table's numbers answer."""
     table = table or a_table(talk.rng)
-    made = plots.question(table, talk.rng)
+    made = questions.question(table, talk.rng)
     if made is None or not put(talk, made, table):
         return False
     if talk.rng.random() < 0.15:
@@ -164,13 +166,13 @@ def ask(talk: Talk, table: Table | None) -> bool:
     return True
 
 
-def put(talk: Talk, made: plots.Question, table: Table | None) -> bool:
+def put(talk: Talk, made: questions.Question, table: Table | None) -> bool:
     """Ask, compute and read out; false when the result is not fit to be read out."""
     talk.user(vary(made.request, talk.rng), table)
     result = talk.python(made.code)
     if result.startswith("error") or "nan" in result.lower() or len(result) > 400:
         return False
-    talk.answer(plots.read_out(made, result))
+    talk.answer(questions.read_out(made, result))
     return True
 
 
@@ -245,7 +247,11 @@ def python(talk: Talk, table: Table | None) -> bool:
         "text": rng.choice(SENTENCES),
         "list": ", ".join(str(rng.randint(1, 60)) for _ in range(rng.randint(3, 8))),
     }
-    replace = lambda text: re.sub(r"\{(n|m|word|text|list)\}", lambda m: values[m.group(1)], text)  # noqa: E731
+
+    def replace(text: str) -> str:
+        # Code has braces of its own; only these five are slots.
+        return re.sub(r"\{(n|m|word|text|list)\}", lambda m: values[m.group(1)], text)
+
     code = replace(str(task["code"]).rstrip("\n"))
     talk.user(vary(replace(request), rng) if "'" not in request else replace(request), table)
     result = talk.python(code)
@@ -277,6 +283,9 @@ def a_table(rng: random.Random) -> Table:
 def dialogue(rng: random.Random) -> list[Message] | None:
     """One dialogue, or None when the draw did not fit. Some go on with other things in the same session."""
     talk = Talk(rng)
+    # Programs of the phrase files may draw numbers of their own.
+    random.seed(rng.random())
+    np.random.seed(rng.randrange(2**32))
     parts = rng.choices([1, 2, 3, 5], [0.64, 0.2, 0.09, 0.07])[0]
     for i in range(parts):
         kind = pick(SHARES, rng)

@@ -63,4 +63,5 @@ def word_vectors(tokenizer: Tokenizer, corpus: Path | None, size: int, seed: int
     unit = torch.where(
         norms > 1e-6, vectors / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(vectors))
     )
-    return unit * std * size**0.5
+    scaled: Tensor = unit * std * size**0.5
+    return scaled

@@ -98,7 +98,7 @@ def feature_function(model: Qwen3, compiled: bool) -> Callable[[Tensor, Tensor],
         mask = (segment[:, None, :, None] == segment[:, None, None, :]) & causal
         return model.hidden(ids, mask=mask)
 
-    return torch.compile(features, dynamic=False) if compiled else features  # type: ignore[return-value]
+    return torch.compile(features, dynamic=False) if compiled else features
 
 
 def learning_rate(progress: float, peak: float, warmup: float = 0.02, floor: float = 0.05) -> float:

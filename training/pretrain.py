@@ -16,7 +16,7 @@ def encode(tokenizer: Tokenizer, doc: Document) -> list[int]:
     """A document's ids; turns get their control tokens."""
     if isinstance(doc, str):
         return list(tokenizer.encode(doc, add_special_tokens=False).ids)
-    start, end = tokenizer.token_to_id("<|im_start|>"), tokenizer.token_to_id("<|im_end|>")
+    start, end = int(tokenizer.token_to_id("<|im_start|>")), int(tokenizer.token_to_id("<|im_end|>"))
     ids: list[int] = []
     for role, text in doc:
         ids += [start, *tokenizer.encode(f"{role}\n{text}", add_special_tokens=False).ids, end]
@@ -26,7 +26,7 @@ def encode(tokenizer: Tokenizer, doc: Document) -> list[int]:
 
 def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -> Rows:
     """Rows of about ``tokens`` tokens, the files mixed by their shares."""
-    end = tokenizer.token_to_id("<|endoftext|>")
+    end = int(tokenizer.token_to_id("<|endoftext|>"))
     made: list[tuple[list[int], list[bool]]] = []
     sources = SHARES if corpus is not None else {"": 1.0}
     for name, share in sources.items():

@@ -50,14 +50,15 @@ class Box:
             return self._plot(code)
         self.names |= {"np": np, "pd": pd, "load": lambda name: self.tables[name]}
         tree = ast.parse(code)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        ends = tree.body[-1] if tree.body else None
+        last = ends.value if isinstance(ends, ast.Expr) else None
+        if last is not None:
+            tree.body.pop()
         out = io.StringIO()
         try:
             with redirect_stdout(out):
                 exec(compile(tree, "cell", "exec"), self.names)
-                value = (
-                    eval(compile(ast.Expression(last.value), "cell", "eval"), self.names) if last is not None else None
-                )
+                value = None if last is None else eval(compile(ast.Expression(last), "cell", "eval"), self.names)
         except Exception as error:
             return f"error: {type(error).__name__}: {error}"
         return "\n".join(t for t in (out.getvalue().rstrip("\n"), show(value)) if t)
