@@ -5,6 +5,7 @@ does llguidance run. Works on the ids of a ``tokenizer.json``, without transform
 """
 
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ class Grammars:
         stop = min(form.stops)
         self._tokenizer = LLTokenizer(codec.unspellable(), n_vocab=max(vocabulary, codec.size), eos_token=stop)
         self._compiled: dict[str, Any] = {}
+        self._lock = threading.Lock()
         plain = [i for i, b in enumerate(codec.bytes_of) if b and i not in codec.control_ids]
         thought = [] if form.think is None else [form.think]
         done = [] if form.think_end is None else [form.think_end]
@@ -73,14 +75,15 @@ class Grammars:
         return "" if lark in self._compiled else str(LLMatcher(self._tokenizer, lark, log_level=0).get_error())
 
     def _compile(self, lark: str) -> Any:
-        if lark not in self._compiled:
-            matcher = LLMatcher(self._tokenizer, lark, log_level=0)
-            if matcher.is_error():
-                raise ModelError(f"the grammar of the tools cannot be built: {matcher.get_error().splitlines()[0]}")
-            while len(self._compiled) >= 16:
-                self._compiled.pop(next(iter(self._compiled)))
-            self._compiled[lark] = matcher
-        return self._compiled[lark]
+        with self._lock:
+            if lark not in self._compiled:
+                matcher = LLMatcher(self._tokenizer, lark, log_level=0)
+                if matcher.is_error():
+                    raise ModelError(f"the grammar of the tools cannot be built: {matcher.get_error().splitlines()[0]}")
+                while len(self._compiled) >= 16:
+                    self._compiled.pop(next(iter(self._compiled)))
+                self._compiled[lark] = matcher
+            return self._compiled[lark]
 
 
 class TurnGrammar:

@@ -77,13 +77,13 @@ class TurnParser:
 
     def finish(self) -> list[Delta]:
         """What is left at the end of the turn; an open call is read as far as it goes."""
-        return self._switch("text")
+        return self._switch("text", cut=True)
 
-    def _switch(self, state: str) -> list[Delta]:
+    def _switch(self, state: str, cut: bool = False) -> list[Delta]:
         rest = self._stream.flush()
         out: list[Delta]
         if self._state == "call":
-            out = self._calls(self._body + rest)
+            out = self._calls(self._body + rest, cut and bool(self._form.closes))
         elif self._state == "bare":
             out = self._bare(self._body + rest)
         else:
@@ -115,12 +115,12 @@ class TurnParser:
             return self._calls(body)
         return [TextDelta(body.rstrip("\n"), self._branch)]
 
-    def _calls(self, body: str) -> list[Delta]:
+    def _calls(self, body: str, cut: bool = False) -> list[Delta]:
         try:
             pairs = self._form.read(body, self._tools)
             found: list[ToolCall | Malformed] = [ToolCall(new_id(), *pair) for pair in pairs]
         except (ValueError, RecursionError) as error:
-            problem = str(error) or type(error).__name__
+            problem = "the call was cut off" if cut else str(error) or type(error).__name__
             found = [Malformed(new_id(), body.strip("\n"), problem.splitlines()[0])]
         return [CallMade(call, self._branch) for call in found]
 
@@ -176,7 +176,7 @@ def _loads(text: str) -> Any:
                 return json.loads(mended)
             except ValueError:
                 continue
-        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1}") from None
+        raise ValueError(f"not valid JSON: {error.msg} (character {error.pos + 1})") from None
 
 
 def _pair(data: Any) -> tuple[str, Mapping[str, Any]]:

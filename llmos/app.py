@@ -154,6 +154,11 @@ class Session:
         """One line on damage that was found in the session's log, and what became of it; empty for a sound log."""
         return self._log.damage.text if self._log.damage else ""
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools the kernel is told of."""
+        return tuple(self._tools.values())
+
     def events(self) -> tuple[Event, ...]:
         """Everything that happened so far."""
         return self._log.events()

@@ -9,7 +9,6 @@ a number is what reads as one (also ``$1,200`` and ``12%``), and a row with anot
 import csv
 import json
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +16,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 from llmos.kernel.errors import UsageError
 from llmos.kernel.hygiene import clean
+from llmos.memory.kinds import BLANK, CENTURY, Kind, kind_of
 from llmos.memory.workspace import open_text, text_lines
-
-Kind = Literal["number", "year", "month", "date", "time", "quarter", "text", "yes/no", "empty"]
 
 SECONDS = 2.0  # after this, "at least N rows"
 HEAD_ROWS = 2_000  # rows that decide the types
@@ -34,25 +32,6 @@ _JSON_BYTES = 50_000_000  # JSON has to be read whole; above this only its size 
 _HEAD_CELLS = 500_000  # and no more cells than this for very wide tables
 _KEPT = 100  # characters of a cell that are kept
 _UNREADABLE = ["?", *[""] * 9_999]  # stands for a row csv gave up on: no real table is that wide
-_BLANK = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "..", "?"})  # noqa: RUF001
-
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_M, _D, _Y = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])", r"[12]\d{3}"
-_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:\s?[ap]m)?"
-_DATE = "|".join((rf"{_Y}-{_M}-{_D}", rf"{_Y}/{_M}/{_D}", rf"{_D}\.{_M}\.{_Y}", rf"{_D}[-/]{_D}[-/]{_Y}"))
-_DATE += rf"|{_D}[ -]{_MONTH}[ -]{_Y}|{_MONTH} {_D},? {_Y}"
-_DIGITS = r"(?:(?:\d{1,3}(?:[, ']\d{3})+|\d+)(?:\.\d*)?|\.\d+|\d+,\d{1,2})(?:e[-+]?\d+)?"
-_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("number", re.compile(rf"[-+]?[$€£¥]?[-+]?{_DIGITS}\s?[%€]?", re.IGNORECASE)),
-    ("month", re.compile(rf"{_Y}[-/]{_M}|{_MONTH}[ -]{_Y}", re.IGNORECASE)),
-    ("quarter", re.compile(rf"{_Y}[- ]?q[1-4]|q[1-4][-/ ]?{_Y}", re.IGNORECASE)),
-    ("date", re.compile(rf"(?:{_DATE})(?:[t ]{_CLOCK}(?:z|[-+]\d\d:?\d\d)?)?", re.IGNORECASE)),
-    ("time", re.compile(_CLOCK, re.IGNORECASE)),
-    ("yes/no", re.compile(r"yes|no|true|false|y|n", re.IGNORECASE)),
-)
-_CODE = re.compile(r"0\d+")  # 00123 is a code, not a number
-_YEAR_NAME = re.compile(r"year|yr|founded|built|released?|opened|born|season|vintage|jahr|année|año", re.IGNORECASE)
-_CENTURY = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,29 +114,6 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell
 
 
-def kind_of(name: str, cells: Iterable[str]) -> Kind:
-    """What the cells of column ``name`` are; empty cells (also ``NA``, ``-``) do not count."""
-    filled = [text for text in (cell.strip() for cell in cells) if text.lower() not in _BLANK]
-    if not filled:
-        return "empty"
-    for kind, pattern in _KINDS:
-        if pattern.fullmatch(filled[0]) and all(pattern.fullmatch(text) for text in filled):
-            if kind != "number":
-                return kind
-            if any(_CODE.fullmatch(text) for text in filled):
-                return "text"
-            return "year" if _are_years(name, filled) else "number"
-    return "text"
-
-
-def _are_years(name: str, cells: Sequence[str]) -> bool:
-    """Four-digit integers 1000 to 2200, in a column named so or in order: a rent of 1200 to 2100 is no year."""
-    if not all(len(cell) == 4 and cell.isdigit() and 1000 <= int(cell) <= 2200 for cell in cells):
-        return False
-    ordered = list(cells) in (sorted(cells), sorted(cells, reverse=True)) and len(set(cells)) > 2
-    return bool(_YEAR_NAME.search(name)) or ordered
-
-
 def tabulate(
     name: str,
     header: Sequence[str],
@@ -215,7 +171,7 @@ def _distinct(header: Sequence[str]) -> list[str]:
 def _tally(tally: dict[int, dict[str, int]], row: Sequence[str]) -> None:
     for i, seen in tuple(tally.items()):
         cell = row[i].strip()[:_KEPT]
-        if cell in seen or cell.lower() not in _BLANK:
+        if cell in seen or cell.lower() not in BLANK:
             seen[cell] = seen.get(cell, 0) + 1
             if len(seen) > MOST_DISTINCT:
                 del tally[i]
@@ -305,7 +261,7 @@ def _is_header(first: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
         above, below = kind_of("", [cell]), kind_of("", column)
         if above in ("text", "yes/no") and below not in (above, "text", "empty"):
             return True
-        if _CENTURY.fullmatch(cell.strip()) and not any(_CENTURY.fullmatch(other.strip()) for other in column):
+        if CENTURY.fullmatch(cell.strip()) and not any(CENTURY.fullmatch(other.strip()) for other in column):
             return True  # a wide table: one column a year
         data += above not in ("text", "empty", "yes/no") or above == below == "yes/no"
     repeats = any(cell and cell in {row[i] for row in sample} for i, cell in enumerate(first))

@@ -128,6 +128,17 @@ def test_a_session_taken_up_again_has_its_variables(tmp_path: Path) -> None:
 
 
 @boxed
+def test_closing_does_not_wait_for_what_runs(tmp_path: Path) -> None:
+    made = PythonTool(tmp_path, replay=["import time; time.sleep(50)"] * 3)
+    made.warm()
+    assert made.available() == ""
+    made.close()  # the warm-up would take minutes
+    assert made._warming is not None
+    made._warming.join(20)
+    assert not made._warming.is_alive()
+
+
+@boxed
 def test_progress_and_cancelling(tool: PythonTool) -> None:
     told: list[str] = []
     cancelled = threading.Event()

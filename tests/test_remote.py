@@ -173,7 +173,7 @@ def test_servers_that_number_calls_oddly_are_understood(server: Server) -> None:
 
 def test_arguments_that_are_no_json_are_malformed(server: Server) -> None:
     deltas = ask(server, call(0, '{"city": Riga}', name="weather", id="x"), chunk(reason="tool_calls"))
-    assert calls_of(deltas) == ["not valid JSON: Expecting value at character 10"]
+    assert calls_of(deltas) == ["not valid JSON: Expecting value (character 10)"]
     assert calls_of(ask(server, call(0, "[1]", name="weather"))) == ["the call's arguments are not a JSON object"]
     assert calls_of(ask(server, call(0, "{}"))) == ["the call has no name"]
 

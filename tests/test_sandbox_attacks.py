@@ -238,7 +238,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def test_the_filter_knows_the_calls_numbers() -> None:
-    pyseccomp = pytest.importorskip("pyseccomp")
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"no libseccomp to compare with: {error}")
     wrong = []
     for name, intel, arm in seccomp.numbers():
         for number, arch in ((intel, pyseccomp.Arch.X86_64), (arm, pyseccomp.Arch.AARCH64)):
@@ -443,12 +446,6 @@ def test_ctrl_c_in_the_host_stops_the_cell_and_keeps_the_state(box: Sandbox) -> 
     with pytest.raises(KeyboardInterrupt):
         box.execute("while True: pass", 20)
     assert box.execute("kept").value == "4"
-
-
-def test_a_python_that_still_starts_is_not_out_of_time(tmp_path: Path) -> None:
-    with Sandbox(tmp_path, SMALL) as sandbox:
-        done = sandbox.execute("import time; time.sleep(.1); 7", 0.4)
-        assert (done.value, done.stopped) == ("7", "")
 
 
 def test_an_interrupt_while_python_starts_is_heeded(tmp_path: Path) -> None:

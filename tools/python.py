@@ -42,7 +42,7 @@ class PythonTool:
         self._plots = 0
         self._warming: threading.Thread | None = None
         self._started = threading.Event()
-        self._starts = False
+        self._starts = self._closed = False
 
     def tool(self) -> Tool:
         """The tool as dispatch and the model know it."""
@@ -99,13 +99,14 @@ class PythonTool:
             return self._output(done)
 
     def close(self) -> None:
-        """End Python; the workspace stays."""
-        self._sandbox.interrupt()
-        with self._lock:
+        """End Python, whatever it does; the workspace stays."""
+        self._closed = True
+        self._sandbox.close()
+        with self._lock:  # what was under way may have started it again
             self._sandbox.close()
 
     def _restore(self) -> None:
-        if self._owed:
+        if self._owed and not self._closed:
             self._owed = False
             self._sandbox.restore(self._worked)
 

@@ -71,6 +71,7 @@ class Sandbox:
         self._wire: Wire | None = None
         self._greeted = False
         self._interrupted = threading.Event()
+        self._closing = threading.Event()
 
     def start(self) -> None:
         """Start the box unless it runs: some 30 ms, while its Python gets ready on its own. Raises
@@ -112,7 +113,8 @@ class Sandbox:
         Raises :class:`SandboxError` only when no box can be had.
         """
         with self._lock:
-            self._interrupted.clear()
+            if not self._closing.is_set():
+                self._interrupted.clear()
             box, wire = self._ready()
             since, began = time.time(), time.monotonic()
             cell = Cell(self.limits, progress)
@@ -140,14 +142,20 @@ class Sandbox:
         """Run earlier cells again without their figures, to have their variables back; the number that failed."""
         until = time.monotonic() + timeout
         failed = 0
-        for code in codes:
-            left = until - time.monotonic()
-            failed += left <= 0 or not self.execute(code, left, quiet=True).ok
+        with self._lock:  # all of it: close() interrupts, and must find no next cell
+            for code in codes:
+                left = until - time.monotonic()
+                if self._closing.is_set():
+                    break
+                failed += left <= 0 or not self.execute(code, left, quiet=True).ok
         return failed
 
     def close(self) -> None:
-        """End the box and all in it. The workspace stays, readable and removable by its owner."""
+        """End the box and all in it, a running cell too. The workspace stays, readable and removable by its owner."""
+        self._closing.set()
+        self.interrupt()
         with self._lock:
+            self._closing.clear()
             self._drop()
             with contextlib.suppress(OSError):  # walking it opens the folders that code in the box closed
                 sandbox_files.usage(self.workspace)
@@ -161,7 +169,8 @@ class Sandbox:
     def __del__(self) -> None:
         box = getattr(self, "_box", None)
         if box is not None:
-            box.kill("forgotten")
+            with contextlib.suppress(Exception):  # half of Python may be gone by now
+                box.kill("forgotten")
 
     def _ready(self) -> tuple[Box, Wire]:
         """The box and its wire, its Python listening and outputs subscribed to."""

@@ -48,7 +48,6 @@ class Cell:
     error: str = ""
     figures: list[Figure] = field(default_factory=list)
     idle: bool = False
-    started: float = 0.0  # time.monotonic() of the cell's first line, as far as is known
     replied: float = 0.0  # time.monotonic() of the reply
     flooded: str = ""
     _taken: int = 0
@@ -104,7 +103,6 @@ class Cell:
         self.error = self.error or f"{self._take(content.get('ename'))}: {self._take(content.get('evalue'))}"
 
     def _status(self, content: dict[str, Any]) -> None:
-        self.started = self.started or time.monotonic()
         self.idle = self.idle or content.get("execution_state") == "idle"
 
     def _reply(self, content: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ class Prelude:
                 loop.call_later(0.001, step)
 
         loop = IOLoop.current()
-        loop.call_later(0.005, step)
+        loop.call_later(0.02, step)  # a cell that waits already goes first
 
     def _bring(self, library: str) -> None:
         _, bring = self.waiting.pop(library)

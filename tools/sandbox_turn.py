@@ -1,7 +1,6 @@
 """One cell's turn in a box: sent, gathered, and stopped when its time is up or somebody asks for it.
 
-An interrupt first, as Ctrl-C would; a box that does not heed it is killed. The time counts from when the cell began: a
-Python that still starts is given its own while.
+An interrupt first, as Ctrl-C would; a box that does not heed it is killed.
 """
 
 import threading
@@ -21,7 +20,7 @@ _CANCEL = 0.1  # seconds between two looks at a flag that cannot wake us
 
 @dataclass(slots=True)
 class Turn:
-    """A cell, the box it runs in, and who may ask it to stop: ``asked`` (wakes the wire) and ``cancelled`` (does not)."""
+    """A cell, its box, and who may ask it to stop: ``asked`` (which wakes the wire) and ``cancelled`` (does not)."""
 
     box: Box
     wire: Wire
@@ -42,9 +41,8 @@ class Turn:
             return self.box.broken
 
     def _finish(self, timeout: float) -> str:
-        late = time.monotonic() + self.limits.start
         try:
-            why = self._gather(lambda: (self.cell.started or late) + timeout, self._stop_asked)
+            why = self._gather(time.monotonic() + timeout, self._stop_asked)
         except BaseException:
             self._halt("was interrupted")
             raise
@@ -52,11 +50,11 @@ class Turn:
             self._halt(why)
         return self.box.broken or why
 
-    def _gather(self, deadline: Callable[[], float], stop: Callable[[], bool]) -> str:
+    def _gather(self, deadline: float, stop: Callable[[], bool]) -> str:
         """Take messages until the cell is done (empty string), or say why it must be stopped or was ended."""
         box, cell = self.box, self.cell
         while True:
-            now, end = time.monotonic(), deadline()
+            now = time.monotonic()
             if cell.flooded:
                 box.kill(cell.flooded)
             if cell.done(_AFTERWARDS):
@@ -67,9 +65,9 @@ class Turn:
                 return box.broken or "ended Python"
             if stop():
                 return "was interrupted"
-            if now >= end:
+            if now >= deadline:
                 return "ran into the time limit"
-            until = min(end, cell.replied + _AFTERWARDS) if cell.replied else end
+            until = min(deadline, cell.replied + _AFTERWARDS) if cell.replied else deadline
             message = self.wire.next(until if self.cancelled is None else min(until, now + _CANCEL))
             if message is not None and message.parent == self.request:
                 cell.add(message)
@@ -80,7 +78,7 @@ class Turn:
         while time.monotonic() < until:
             self.wire.send("control", "interrupt_request", {})
             again = min(until, time.monotonic() + _AGAIN)
-            if not self._gather(lambda end=again: end, lambda: False) or not self.box.alive():  # type: ignore[misc]
+            if not self._gather(again, lambda: False) or not self.box.alive():
                 return
         self.box.kill(f"{why} and ignored the interrupt")
 

@@ -128,7 +128,7 @@ def run_item(system: LLMOS, item: Item) -> Item:
     with system.session() as session:
         for number, (prompt, expect) in enumerate(item.asked):
             events = run_turn(session, prompt, item.files if number == 0 else ())
-            schemas = {name: tool.parameters for name, tool in session._tools.items()}
+            schemas = {tool.name: tool.parameters for tool in session.tools}
             turns.append(judged(Turn(prompt, expect, events, schemas)))
     return Item(item.id, item.category, item.files, item.asked, tuple(turns))
 

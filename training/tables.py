@@ -36,6 +36,10 @@ HELD_OUT = frozenset(
     ]
 )
 
+# Share of columns and files that get names of other words: otherwise a small model learns the schemas by heart
+# instead of reading the preview.
+RENAMED = 0.6
+
 TIME_KINDS = ("year", "month", "date", "quarter")
 NUMBER_KINDS = ("int", "float", "pct")
 
@@ -89,9 +93,19 @@ def restyle(name: str, rng: random.Random) -> str:
 
 @cache
 def nouns() -> list[str]:
-    """Words that columns may be renamed to, taken from all schemas: copying must not depend on the subject."""
+    """Words that columns may be renamed to, from schemas and phrases: copying must not depend on the subject."""
     found = {w.lower() for d in domains() for c in d["columns"] for w in re.findall(r"[A-Za-z]{3,12}", c["name"])}
+    for path in sorted(PHRASES.iterdir()):
+        found |= set(re.findall(r"\b[a-z]{4,11}\b", path.read_text(encoding="utf-8").lower()))
     return sorted(found)
+
+
+def invented(rng: random.Random) -> str:
+    """A column or file name of words that have nothing to do with the subject."""
+    word = syllables(rng) if rng.random() < 0.25 else rng.choice(nouns())
+    return word + rng.choice(
+        ["", "", "", f"_{rng.choice(nouns())}", f" {rng.choice(nouns())}", "_total", "_pct", "_eur", "_km"]
+    )
 
 
 def syllables(rng: random.Random) -> str:
@@ -182,19 +196,15 @@ def synthetic(rng: random.Random) -> Table:
         columns.remove(rng.choice(columns[1:]))
     restyled = rng.random() < 0.35
     for c in columns:
-        if rng.random() < (0.05 if c.kind in TIME_KINDS else 0.22):
-            word = syllables(rng) if rng.random() < 0.4 else rng.choice(nouns())
-            c.name, c.words = (
-                word + rng.choice(["", "", f"_{rng.choice(nouns())}", "_total", "_pct", "_eur", "_km"]),
-                [],
-            )
+        if rng.random() < (0.05 if c.kind in TIME_KINDS else RENAMED):
+            c.name, c.words = invented(rng), []
         if restyled:
             c.name = restyle(c.name, rng)
     if len({c.name for c in columns}) < len(columns):
         return synthetic(rng)
     stem = domain["file"].rsplit(".", 1)[0]
-    if rng.random() < 0.35:
-        stem = rng.choice(["data", "table", "export", "sheet1", "my_data", syllables(rng), rng.choice(nouns())])
+    if rng.random() < RENAMED:
+        stem = rng.choice(["data", "export", "sheet1", *(re.sub(r"\W", "_", invented(rng)) for _ in range(6))])
     file = f"{stem}.{rng.choice(['csv'] * 8 + ['tsv', 'json'])}"
     source = f"{domain['source']}; as of {rng.randint(2005, 2026)}" if rng.random() < 0.25 else ""
     return Table(file, [str(t) for t in domain["topic"]], columns, fill(columns, rng), source)
