@@ -5,6 +5,7 @@ It does not guess units, currencies or time zones: ``12%`` is 12, ``$3.5M`` is 3
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,10 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:[, '’\u00a0\u202f]\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)"  # noqa: RUF001
     r"\s*(?P<scale>k|K|m|M|mn|mm|MM|b|B|bn|Bn|BN)?\s*(?:%|[$€£¥₹]|USD|EUR|GBP|CHF|JPY)?\s*(?P<close>\))?"
 )
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
+_CODE = re.compile(r"0\d+")
+_GROUPS = re.compile(r"[, '’\u00a0\u202f]")  # noqa: RUF001
+_DAY_OR_MONTH = re.compile(r"(\d{1,2})[-/.]\d{1,2}[-/.]\d{2,4}")
 _SCALES = {"": 1, "k": 1e3, "m": 1e6, "mn": 1e6, "mm": 1e6, "b": 1e9, "bn": 1e9}
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\.?"
 _CLOCK = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z| ?[-+]\d{2}:?\d{2})?"
@@ -37,74 +42,94 @@ _DATES = tuple(
 
 
 def convert(values: list[str | None], notes: list[str] | None = None, label: str = "") -> "pd.Series[Any]":
-    """A column of texts as numbers, dates, truth values or texts: what at least nine in ten of them are."""
-    cleaned = [None if value is None or value.strip().casefold() in _MISSING else value.strip() for value in values]
-    present = [value for value in cleaned if value is not None]
-    if not present:
-        return pd.Series(cleaned, dtype="object")
-    if {value.casefold() for value in present} <= {"true", "false"}:
-        return pd.Series([None if v is None else v.casefold() == "true" for v in cleaned])
-    for attempt in (_numbers, _dates):
-        series = attempt(cleaned)
-        if series is None:
-            continue
-        lost = int(series.isna().sum()) - (len(cleaned) - len(present))
-        if lost == 0 or (lost <= len(present) // 10 and len(present) >= 10):
+    """A column of texts as numbers, dates, truth values or texts: what at least nine in ten of them are.
+
+    Each distinct text is looked at once. ``notes`` gets a line when cells were left empty for it.
+    """
+    cleaned = {value: _clean(value) for value in set(values)}
+    distinct = [value for value in set(cleaned.values()) if value is not None]
+    column = pd.Series(values, dtype="object")
+    present = sum(cleaned[value] is not None for value in values)
+    if not distinct:
+        return pd.Series([None] * len(values), dtype="object")
+    if {value.casefold() for value in distinct} <= {"true", "false"}:
+        return column.map({raw: None if text is None else text.casefold() == "true" for raw, text in cleaned.items()})
+    for attempt, kind in ((_numbers, "number"), (_dates, "date")):
+        found = attempt(distinct) if _promising(distinct, kind) else {}
+        lost = present - sum(cleaned[value] in found for value in values)
+        if found and (lost == 0 or (lost <= present // 10 and present >= 10)):
             if lost and notes is not None:
-                kind = "number" if attempt is _numbers else "date"
                 notes.append(f"{lost} cell{'s' * (lost > 1)} of {label or 'a column'} without a {kind} left empty")
-            return series
-    return pd.Series(cleaned)
+            meant = column.map({raw: found.get(text) for raw, text in cleaned.items() if text is not None})
+            return _typed(meant, distinct, kind, complete=present == len(values) and not lost)
+    return pd.Series([cleaned[value] for value in values])
 
 
-def _numbers(values: "list[str | None]") -> "pd.Series[Any] | None":
-    present = [value for value in values if value is not None]
-    if any(re.fullmatch(r"0\d+", value) for value in present):  # codes such as 00501
-        return None
-    known = {value: _number(value) for value in set(present)}
-    parsed = [None if value is None else known[value] for value in values]
-    if sum(value is not None for value in parsed) < 0.9 * len(present):
-        return None
-    whole = all(value is not None and value == int(value) and abs(value) < 2**53 for value in parsed)
+def _clean(value: str | None) -> str | None:
+    text = value.strip() if value is not None else ""
+    return None if text.casefold() in _MISSING else text
+
+
+def _promising(distinct: list[str], kind: str) -> bool:
+    """Whether a sample of a long column is worth the work on all of it. Codes such as 00501 are no numbers."""
+    if kind == "number":
+        return not any(_CODE.fullmatch(value) for value in distinct) and _share(distinct, _is_number) >= 0.5
+    return _share(distinct, _is_date) >= 0.5
+
+
+def _share(distinct: list[str], test: Callable[[str], bool]) -> float:
+    sample = distinct[:100]
+    return sum(map(test, sample)) / len(sample)
+
+
+def _typed(meant: "pd.Series[Any]", distinct: list[str], kind: str, complete: bool) -> "pd.Series[Any]":
+    if kind == "date":
+        return pd.to_datetime(meant)
     # "3.0" stays a float: only what was written without a point is an integer.
-    if whole and not any("." in value or "e" in value.lower() for value in present):
-        return pd.Series([int(value) for value in parsed if value is not None])
-    return pd.Series(parsed, dtype="float64")
+    whole = complete and not any("." in value or "e" in value.lower() for value in distinct)
+    if whole and bool((meant % 1 == 0).all()) and bool((meant.abs() < 2**53).all()):
+        return meant.astype("int64")
+    return meant.astype("float64")
+
+
+def _numbers(distinct: list[str]) -> dict[str, float]:
+    found = {value: _number(value) for value in distinct}
+    return {value: number for value, number in found.items() if number is not None}
+
+
+def _is_number(text: str) -> bool:
+    return _number(text) is not None
 
 
 def _number(text: str) -> float | None:
+    if _PLAIN.fullmatch(text):
+        return float(text)
     match = _NUMBER.fullmatch(text)
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
-    value = float(re.sub(r"[, '’\u00a0\u202f]", "", match["digits"]))  # noqa: RUF001
-    value *= _SCALES[(match["scale"] or "").lower()]
+    value = float(_GROUPS.sub("", match["digits"])) * _SCALES[(match["scale"] or "").lower()]
     negative = match["open"] or any(sign in ("-", "−") for sign in (match["sign"], match["sign2"]))  # noqa: RUF001
     return -value if negative else value
 
 
-def _dates(values: "list[str | None]") -> "pd.Series[Any] | None":
-    present = [value for value in values if value is not None]
-    quarters = [_QUARTER.fullmatch(value) for value in present]
-    if sum(match is not None for match in quarters) >= 0.9 * len(present):
-        return pd.Series(pd.to_datetime(pd.Series([_quarter(v) for v in values], dtype="object"), format="%Y-%m-%d"))
-    tidied = {value: _tidy(value) for value in set(present) if _is_date(value)}
-    if sum(value in tidied for value in present) < 0.9 * len(present):
-        return None
-    texts = [tidied.get(value) if value is not None else None for value in values]
-    first = [int(m[1]) for text in texts if text and (m := re.match(r"(\d{1,2})[-/.]\d{1,2}[-/.]\d{2,4}", text))]
-    day_first = any(day > 12 for day in first) or (bool(first) and any("." in (text or "") for text in texts))
-    parsed = pd.to_datetime(
-        pd.Series(texts, dtype="object"), format="mixed", dayfirst=day_first, errors="coerce", utc=True
-    )
-    return parsed.dt.tz_localize(None)
+def _dates(distinct: list[str]) -> dict[str, Any]:
+    texts = [value for value in distinct if _is_date(value)]
+    tidied = [_tidy(value) for value in texts]
+    first = [int(match[1]) for text in tidied if (match := _DAY_OR_MONTH.match(text))]
+    day_first = any(day > 12 for day in first) or (bool(first) and any("." in text for text in tidied))
+    column = pd.Series(tidied, dtype="object")
+    parsed = pd.to_datetime(column, format="mixed", dayfirst=day_first, errors="coerce", utc=True).dt.tz_localize(None)
+    return {text: moment for text, moment in zip(texts, parsed, strict=True) if pd.notna(moment)}
 
 
 def _is_date(text: str) -> bool:
-    return any(pattern.fullmatch(text) for pattern in _DATES)
+    return any(pattern.fullmatch(text) for pattern in (*_DATES, _QUARTER))
 
 
 def _tidy(text: str) -> str:
-    """What ``to_datetime`` reads with certainty: month and year get a first day, odd spellings the usual one."""
+    """What ``to_datetime`` reads with certainty: months and quarters get a first day, odd spellings the usual one."""
+    if match := _QUARTER.fullmatch(text):
+        return f"{match['y1'] or match['y2']}-{3 * int(match['q1'] or match['q2']) - 2:02d}-01"
     if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})", text):
         return f"{match[1]}-{int(match[2]):02d}-01"
     if match := re.fullmatch(r"(\d{1,2})[-/.](\d{4})", text):
@@ -118,14 +143,6 @@ def _tidy(text: str) -> str:
     return re.sub(r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?", r"\1", text)
 
 
-def _quarter(text: str | None) -> str | None:
-    match = _QUARTER.fullmatch(text or "")
-    if match is None:
-        return None
-    year, quarter = match["y1"] or match["y2"], int(match["q1"] or match["q2"])
-    return f"{year}-{3 * quarter - 2:02d}-01"
-
-
 def looks_like_data(cell: str) -> bool:
     """Whether a cell is a number or a date rather than a heading."""
-    return _number(cell) is not None or _is_date(cell) or _QUARTER.fullmatch(cell) is not None
+    return _number(cell) is not None or _is_date(cell)

@@ -35,6 +35,7 @@ STYLE = {
     "legend.frameon": False,
     "date.converter": "concise",
     "figure.max_open_warning": 0,
+    "agg.path.chunksize": 5_000,  # a line of 200,000 points would take gigabytes at once
     "lines.linewidth": 1.8,
 }
 _MAX_BYTES, _MAX_PIXELS = 3_500_000, 2_400

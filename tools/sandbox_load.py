@@ -84,7 +84,7 @@ def read_text(text: str, name: str = "the file") -> pd.DataFrame:
     empty."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     delimiter = _delimiter(lines)
-    rows = [(number, row) for number, row in _rows(lines, delimiter) if any(cell.strip() for cell in row)]
+    rows = [(number, row) for number, row in _rows(lines, delimiter) if any(map(str.strip, row))]
     if not rows:
         raise ValueError(f"{name} is empty")
     width = _width([row for _, row in rows[:_SAMPLE]])
@@ -147,7 +147,8 @@ def _whole(rows: "list[tuple[int, list[str]]]", width: int, notes: list[str]) ->
     fill = short > max(2, 0.2 * len(rows))
     kept, broken = [], []
     for number, row in rows:
-        row = row[:width] if not any(cell.strip() for cell in row[width:]) else row
+        if len(row) > width and not any(map(str.strip, row[width:])):
+            row = row[:width]
         if len(row) == width or (fill and len(row) < width):
             kept.append(row + [""] * (width - len(row)))
         else:
