@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel import beneath
 from llmos.kernel.policy import Ruling, decide
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
 from llmos.kernel.types import Malformed, Source, ToolCall, ToolResult
@@ -62,7 +63,8 @@ class Dispatcher:
         preview, handle = output.preview or output.text, ""
         if len(output.text) > PREVIEW or output.preview:
             handle = f"{call.id}.txt"
-            (self.workspace / handle).write_text(output.text, encoding="utf-8", errors="replace")
+            # Boxed code may have planted a link of this name: it is replaced, never followed.
+            beneath.replace(self.workspace, handle, output.text.encode("utf-8", "replace"))
             preview = f"{middle_cut(preview)}\n(the whole is in {handle})"
         source = Source("tool", call.name)
         return ToolResult(call.id, output.ok, preview, source, handle, output.artifacts)

@@ -25,8 +25,9 @@ from typing import BinaryIO
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.hygiene import clean
 from llmos.kernel.types import Attachment, Source
-from llmos.memory.preview import kind_of, preview, sniff
-from llmos.memory.workspace import DATA, LINE_BYTES, encoding_for, free_path
+from llmos.memory.kinds import kind_of
+from llmos.memory.preview import preview, sniff
+from llmos.memory.workspace import DATA, LINE_BYTES, encoding_for, free_path, no_links
 
 EXTENSIONS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".md", ".xlsx")
 MAX_FILES, MAX_BYTES = 200, 200_000_000
@@ -183,6 +184,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 def _stored(stream: BinaryIO, folder: Path, relative: PurePosixPath, name: str) -> Path:
     """Write the stream below the folder, whole or not at all."""
+    no_links(folder, relative)
     folder.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:

@@ -18,7 +18,7 @@ from shutil import copyfile
 
 from llmos.kernel.types import Attachment, Source
 from llmos.memory.preview import preview
-from llmos.memory.workspace import DATA, free_path
+from llmos.memory.workspace import DATA, free_path, no_links
 
 THRESHOLD = 0.57  # chosen on the phrasings of tests/test_library.py
 _FOLDER = Path(__file__).parent / "library"
@@ -95,6 +95,7 @@ def search(query: str, limit: int = 3) -> list[tuple[LibraryTable, float]]:
 
 def attach_library(table: LibraryTable, workspace: Path) -> Attachment:
     """Copy a table into the workspace; its preview ends with the source line, which also is its Source's location."""
+    no_links(workspace / DATA, PurePosixPath(table.file))
     target = workspace / DATA / table.file
     if not (target.is_file() and target.read_bytes() == table.path.read_bytes()):
         target = free_path(workspace / DATA, PurePosixPath(table.file))

@@ -14,6 +14,13 @@ DATA = "data"
 LINE_BYTES = 1 << 20  # a longer line is read in pieces, so that memory stays bounded
 
 
+def no_links(folder: Path, relative: PurePosixPath) -> None:
+    """Raise UsageError when boxed code has put a link where ``folder / relative`` is to be written."""
+    for path in (folder, *(folder / part for part in relative.parents), folder / relative):
+        if path.is_symlink():
+            raise UsageError(f"{path.name} in the session's files was replaced by a link; start a new session")
+
+
 def free_path(folder: Path, relative: PurePosixPath) -> Path:
     """A path below ``folder`` for ``relative`` that does not exist yet: ``a.csv``, ``a-2.csv``, …"""
     wanted = folder / relative

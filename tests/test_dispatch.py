@@ -91,3 +91,12 @@ def test_middle_cut_keeps_both_ends() -> None:
     assert cut.startswith("begin")
     assert cut.endswith("end")
     assert len(cut) <= PREVIEW + 5
+
+
+def test_a_link_planted_under_a_handles_name_is_never_followed(dispatcher: Dispatcher, tmp_path: Path) -> None:
+    outside = tmp_path.parent / "outside.txt"
+    outside.write_text("mine")
+    (tmp_path / "r1.txt").symlink_to(outside)
+    dispatcher.run(call(n=PREVIEW * 3), ToolContext(tmp_path))
+    assert outside.read_text() == "mine"
+    assert not (tmp_path / "r1.txt").is_symlink()

@@ -215,3 +215,13 @@ def test_paths_named_in_a_request(here: Path, monkeypatch: pytest.MonkeyPatch) -
     }
     for request, names in cases.items():
         assert [path.resolve() for path in named_in(request, here)] == [here / name for name in names], request
+
+
+def test_a_data_folder_that_became_a_link_is_not_written_through(tmp_path: Path) -> None:
+    outside, workspace = tmp_path / "outside", tmp_path / "workspace"
+    outside.mkdir()
+    workspace.mkdir()
+    (workspace / "data").symlink_to(outside)
+    with pytest.raises(UsageError, match="replaced by a link"):
+        attach_stdin(b"a,b\n1,2\n", workspace)
+    assert not list(outside.iterdir())

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from llmos.kernel.errors import UsageError
 from llmos.memory import preview as pv
-from llmos.memory.preview import Column, Table, kind_of, look, preview, render, tabulate
+from llmos.memory.kinds import kind_of
+from llmos.memory.preview import Column, Table, look, preview, render, tabulate
 
 ROUNDS = """round,date,amount_musd,lead_investor
 Series A,2017-07,4.5,Accel

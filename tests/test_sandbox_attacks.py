@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from llmos.tools import sandbox_files, seccomp
+from llmos.kernel import beneath
+from llmos.tools import seccomp
 from llmos.tools.sandbox import Execution, Limits, Sandbox, self_test
 
 pytestmark = pytest.mark.skipif(bool(self_test()), reason=self_test() or "-")
@@ -317,7 +318,7 @@ def test_children_speak_through_their_parent(box: Sandbox) -> None:
 
 
 def test_what_a_disk_bomb_wrote_is_gone(box: Sandbox) -> None:
-    held = sandbox_files.usage(box.workspace)
+    held = beneath.usage(box.workspace)
     assert held.size < SMALL.disk
     assert held.files < SMALL.files
 
@@ -580,18 +581,18 @@ import socket; socket.socket(socket.AF_UNIX).bind("socket")
     )
     root = box.workspace
     with pytest.raises(FileExistsError):
-        sandbox_files.create(root, "plot-1.png", b"new")
+        beneath.create(root, "plot-1.png", b"new")
     for name in ("folder/new", "out/tmp/new", "../new", "/tmp/new", "sub/magic/tmp/new", "sub/../../new"):
         with pytest.raises(OSError, match=r"."):
-            sandbox_files.create(root, name, b"new")
+            beneath.create(root, name, b"new")
     for name in ("plot-1.png", "folder/victim", "out/etc/passwd", "twin", "socket", "sub", "../victim", "none"):
         with pytest.raises(OSError, match=r"."):
-            sandbox_files.read(root, name, 100)
-    sandbox_files.replace(root, "plot-1.json", b"{}")
+            beneath.read(root, name, 100)
+    beneath.replace(root, "plot-1.json", b"{}")
     assert victim.read_text() == "mine"
     assert (root / "plot-1.json").read_bytes() == b"{}"
     with pytest.raises(OSError, match="larger"):
-        sandbox_files.read(root, "plot-1.json", 1)
+        beneath.read(root, "plot-1.json", 1)
     assert victim.stat().st_uid == os.getuid()
     box.execute(
         "import os, shutil\nfor name in os.listdir():\n"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel import beneath
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
 from llmos.kernel.types import Artifact
-from llmos.tools import sandbox_files
 from llmos.tools.sandbox import Execution, Figure, Limits, Sandbox, SandboxError, self_test
 
 NAME = "python"
@@ -133,9 +133,9 @@ class PythonTool:
         while True:
             self._plots += 1
             with contextlib.suppress(FileExistsError):
-                path = sandbox_files.create(self._workspace, f"plot-{self._plots}.png", figure.png)
+                path = beneath.create(self._workspace, f"plot-{self._plots}.png", figure.png)
                 record = json.dumps({"file": path.name, **figure.data}, ensure_ascii=False).encode()
-                sandbox_files.replace(self._workspace, f"plot-{self._plots}.json", record)
+                beneath.replace(self._workspace, f"plot-{self._plots}.json", record)
                 return path.absolute()
 
 

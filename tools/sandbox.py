@@ -23,11 +23,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmos.tools import sandbox_files, sandbox_launch
+from llmos.kernel import beneath
+from llmos.kernel.beneath import Usage
+from llmos.tools import sandbox_launch
 from llmos.tools.sandbox_box import Box, SandboxError
 from llmos.tools.sandbox_cell import Cell, Figure, clean
 from llmos.tools.sandbox_check import self_test
-from llmos.tools.sandbox_files import Usage
 from llmos.tools.sandbox_turn import Turn
 from llmos.tools.sandbox_watch import Limits
 from llmos.tools.sandbox_wire import Wire
@@ -87,7 +88,7 @@ class Sandbox:
                 raise SandboxError(self_test())
             try:
                 if self._plan is None:
-                    self._base = sandbox_files.usage(self.workspace)
+                    self._base = beneath.usage(self.workspace)
                     self._plan = sandbox_launch.plan(self.workspace)
                 self._adopt()
                 self._box = Box(self._plan, self.limits, self._base)
@@ -158,7 +159,7 @@ class Sandbox:
             self._closing.clear()
             self._drop()
             with contextlib.suppress(OSError):  # walking it opens the folders that code in the box closed
-                sandbox_files.usage(self.workspace)
+                beneath.usage(self.workspace)
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -202,18 +203,18 @@ class Sandbox:
         otherwise."""
         most = Usage(self._base.size + self.limits.disk, self._base.files + self.limits.files)
         try:
-            held = sandbox_files.usage(self.workspace)
-        except sandbox_files.TooDeep:
-            sandbox_files.cut(self.workspace)
-            held = sandbox_files.usage(self.workspace)
+            held = beneath.usage(self.workspace)
+        except beneath.TooDeep:
+            beneath.cut(self.workspace)
+            held = beneath.usage(self.workspace)
         if held.size > most.size or held.files > most.files:
             room = Usage(self._base.size + self.limits.disk // 2, self._base.files + self.limits.files // 2)
-            sandbox_files.prune(self.workspace, since, room)
+            beneath.prune(self.workspace, since, room)
 
     def _adopt(self) -> None:
         """As root the box runs as nobody: what lies in the workspace must be its own to be readable there."""
         if not os.getuid():
-            sandbox_files.give(self.workspace, sandbox_launch.NOBODY, sandbox_launch.NOBODY)
+            beneath.give(self.workspace, sandbox_launch.NOBODY, sandbox_launch.NOBODY)
 
     def _drop(self) -> None:
         box, wire = self._box, self._wire

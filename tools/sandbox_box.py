@@ -18,8 +18,8 @@ import subprocess
 import threading
 import time
 
+from llmos.kernel.beneath import Usage
 from llmos.tools import sandbox_launch, seccomp
-from llmos.tools.sandbox_files import Usage
 from llmos.tools.sandbox_watch import Limits, Watch
 
 _CHANNELS = ("shell", "control", "iopub")

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmos.tools import sandbox_files
+from llmos.kernel import beneath
 
 TEMPORARY = {"tmp": 64 << 20, "dev/shm": 16 << 20}  # the box's own folders in memory, bytes
 _INODES = 20_000  # in the box's own temporary folders: a tmpfs bounds bytes, and its inodes are kernel memory
@@ -42,7 +42,7 @@ class Watch:
     root: int
     workspace: Path
     limits: Limits
-    base: sandbox_files.Usage = field(default_factory=sandbox_files.Usage)
+    base: beneath.Usage = field(default_factory=beneath.Usage)
     peak: int = 0
     _written: dict[int, int] = field(default_factory=dict)
 
@@ -81,8 +81,8 @@ class Watch:
         if sum(self._written.values()) > self.limits.written:
             return f"wrote more than {_megabytes(self.limits.written)}"
         try:
-            held = sandbox_files.usage(self.workspace)
-        except sandbox_files.TooDeep as error:
+            held = beneath.usage(self.workspace)
+        except beneath.TooDeep as error:
             return f"made {error}"
         except OSError:
             return ""

@@ -12,11 +12,19 @@ from llmos.training.embed import word_vectors
 from llmos.training.loop import LENGTH, Budget, Rows, pack, train
 
 
+def control(tokenizer: Tokenizer, name: str) -> int:
+    """The id of a control token. Raises KeyError when the tokenizer lacks it."""
+    found = tokenizer.token_to_id(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
 def encode(tokenizer: Tokenizer, doc: Document) -> list[int]:
     """A document's ids; turns get their control tokens."""
     if isinstance(doc, str):
         return list(tokenizer.encode(doc, add_special_tokens=False).ids)
-    start, end = int(tokenizer.token_to_id("<|im_start|>")), int(tokenizer.token_to_id("<|im_end|>"))
+    start, end = control(tokenizer, "<|im_start|>"), control(tokenizer, "<|im_end|>")
     ids: list[int] = []
     for role, text in doc:
         ids += [start, *tokenizer.encode(f"{role}\n{text}", add_special_tokens=False).ids, end]
@@ -26,7 +34,7 @@ def encode(tokenizer: Tokenizer, doc: Document) -> list[int]:
 
 def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -> Rows:
     """Rows of about ``tokens`` tokens, the files mixed by their shares."""
-    end = int(tokenizer.token_to_id("<|endoftext|>"))
+    end = control(tokenizer, "<|endoftext|>")
     made: list[tuple[list[int], list[bool]]] = []
     sources = SHARES if corpus is not None else {"": 1.0}
     for name, share in sources.items():
