@@ -185,7 +185,7 @@ class TorchBranch:
             yield Step(token, 0.0)
         if not forced:
             with self._engine.lock:
-                step = sampler.pick(self._next(), grammar.mask() if grammar is not None else None)
+                step = sampler.pick(self._next(), grammar.mask(room) if grammar is not None else None)
             self._push(step.token, grammar)
             yield step
 

@@ -103,8 +103,11 @@ class Model(Protocol):
 class Grammar(Protocol):
     """What a branch may emit next; one per branch, advanced token by token."""
 
-    def mask(self) -> "MaskBits | None":
-        """The allowed token ids as packed bits (int32 words, little-endian), or None for no constraint."""
+    def mask(self, room: int | None = None) -> "MaskBits | None":
+        """The allowed token ids as packed bits (int32 words, little-endian), or None for no constraint.
+
+        ``room`` tokens may still come: where few are left, a call is brought to its end.
+        """
 
     def accept(self, token: int) -> bool:
         """Advance by a token; false if it was not allowed."""

@@ -22,6 +22,8 @@ Bits = NDArray[np.int32]
 
 # Strings and lists without a bound of their own get these, so that every call closes.
 TEXT_LIMIT, LIST_LIMIT = 4000, 200
+# With fewer tokens than this to come, a call is closed as soon as its schema lets it be.
+CLOSING_ROOM = 48
 # The letters between tokens of JSON as json.dumps writes it, which is how the models were taught.
 _JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
 
@@ -45,6 +47,8 @@ class Grammars:
         self.thought = pack([*plain, *done], vocabulary)
         self.after_call = pack([*form.stops, *([self.newline] if self.newline >= 0 else form.opens)], vocabulary)
         self.done = pack(form.stops, vocabulary)
+        ends = [i for i in plain if codec.bytes_of[i][:1] in b'"]}' and not codec.bytes_of[i].strip(b'"]}\n')]
+        self.closers = pack([*ends, *form.closes], vocabulary)
         self.next_call = pack(form.opens, vocabulary)
         # A body that no grammar describes may hold the family's other control tokens.
         inner = sorted(codec.control_ids - form.opens) if form.style == "free" else []
@@ -98,17 +102,19 @@ class TurnGrammar:
         # Whether a call may begin.
         self.open = calls is not None
 
-    def mask(self) -> Bits:
-        """Packed bits of the allowed ids."""
+    def mask(self, room: int | None = None) -> Bits:
+        """Packed bits of the allowed ids, ``room`` tokens before the reply's end."""
         rules = self._rules
+        short = room is not None and room <= CLOSING_ROOM
         if self._state == "text":
-            return rules.text_or_call if self.open else rules.text
+            return rules.text_or_call if self.open and not short else rules.text
         if self._state in ("call", "choice"):
             bits: Bits = np.frombuffer(self._matcher.compute_bitmask(), np.int32)
-            return bits
+            closing = bits & rules.closers[: len(bits)] if short and self._state == "call" else bits[:0]
+            return closing if closing.any() else bits
         fixed: Bits = {
             "think": rules.thought,
-            "after": rules.after_call,
+            "after": rules.done if short else rules.after_call,
             "next": rules.next_call,
             "lost": rules.lost,
             "done": rules.done,

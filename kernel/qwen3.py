@@ -202,14 +202,20 @@ class Qwen3(nn.Module):
         self.cos: Tensor
         self.sin: Tensor
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, cache: KVCache | None = None, mask: Tensor | None = None, position: Tensor | None = None
+    ) -> Tensor:
         """Features after the final norm, of shape (batch, tokens, hidden).
 
-        ``mask`` (batch, 1, tokens, tokens), true where attended, keeps packed documents apart in training.
+        ``mask`` (batch, 1, tokens, tokens), true where attended, keeps packed documents apart in training;
+        ``position`` (batch, tokens) says where in its document each token stands.
         """
         past = cache.length if cache is not None else 0
         tokens = ids.shape[1]
-        cos, sin = self.cos[past : past + tokens], self.sin[past : past + tokens]
+        if position is None:
+            cos, sin = self.cos[past : past + tokens], self.sin[past : past + tokens]
+        else:
+            cos, sin = self.cos[position][:, None], self.sin[position][:, None]
         x = self.model.embed_tokens(ids)
         for block in self.model.layers:
             x = block(x, cos, sin, cache, mask)

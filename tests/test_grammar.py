@@ -42,8 +42,8 @@ def grammars(codec: Codec) -> Grammars:
     return Grammars(codec, wire.EmbeddedWire(codec).form, codec.size + 7)
 
 
-def allowed(grammar: TurnGrammar) -> list[int]:
-    bits = np.unpackbits(grammar.mask().view(np.uint8), bitorder="little")
+def allowed(grammar: TurnGrammar, room: int | None = None) -> list[int]:
+    bits = np.unpackbits(grammar.mask(room).view(np.uint8), bitorder="little")
     return [int(i) for i in np.flatnonzero(bits)]
 
 
@@ -82,6 +82,17 @@ def test_whatever_is_sampled_inside_a_call_is_valid_for_its_schema(codec: Codec,
             seen.add(call.name)
         assert not [d for d in deltas if isinstance(d, TextDelta)]
     assert seen == {"python", "plot", "now"}
+
+
+def test_a_call_of_any_schema_is_closed_where_room_is_short(codec: Codec, grammars: Grammars) -> None:
+    for seed in range(40):
+        rng, room = random.Random(seed), 70
+        grammar = grammars.turn(TOOLS)
+        assert grammar.accept(codec.id(wire.CALL))
+        while not grammar.closed:
+            room -= 1
+            assert room > 0, seed
+            assert grammar.accept(rng.choice(allowed(grammar, room)))
 
 
 def test_what_we_render_is_what_the_grammar_takes(codec: Codec, grammars: Grammars) -> None:

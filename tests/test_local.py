@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +129,27 @@ def test_thoughts_stream_apart(speak: Callable[..., LocalModel]) -> None:
     assert text_of(deltas) == "four"
 
 
-def test_the_token_limit_ends_a_reply_and_a_cut_call_is_malformed(speak: Callable[..., LocalModel]) -> None:
-    deltas = list(speak([wire.CALL], CALL, [wire.CALL_END, wire.TURN_END]).reply(ASKED, TOOLS, Sampling(max_tokens=9)))
-    assert isinstance(calls_of(deltas)[0], Malformed)
+def test_the_token_limit_ends_a_reply(speak: Callable[..., LocalModel]) -> None:
+    deltas = list(speak("and so on").reply(ASKED, TOOLS, Sampling(max_tokens=9)))
     assert isinstance(deltas[-1], Finished)
     assert (deltas[-1].reason, deltas[-1].generated_tokens) == ("length", 9)
+
+
+def test_a_call_that_never_ends_is_closed_before_the_limit(speak: Callable[..., LocalModel]) -> None:
+    endless = '\n{"name": "calculator", "arguments": {"expression": "' + "1 + " * 200
+    schema = {**SCHEMA, "properties": {"expression": {"type": "string"}}}
+    tools = [replace(TOOLS[0], parameters=schema)]
+    deltas = list(speak([wire.CALL], endless).reply(ASKED, tools, Sampling(max_tokens=200)))
+    (call,) = calls_of(deltas)
+    assert isinstance(call, ToolCall)
+    assert str(call.arguments["expression"]).startswith("1 + 1 + ")
+    assert isinstance(deltas[-1], Finished)
+    assert deltas[-1].reason == "stop"
+
+
+def test_where_no_call_could_be_closed_none_is_opened(speak: Callable[..., LocalModel]) -> None:
+    deltas = list(speak([wire.CALL], CALL, [wire.CALL_END, wire.TURN_END]).reply(ASKED, TOOLS, Sampling(max_tokens=9)))
+    assert not calls_of(deltas)
 
 
 def test_stop_strings_cut_the_text_wherever_the_tokens_fall(speak: Callable[..., LocalModel]) -> None:

@@ -12,12 +12,14 @@ import torch
 from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.types import ToolCall
-from llmos.kernel.wire import render_training
 from llmos.training import phrasebook, plots, tables
-from llmos.training.dialogues import dialogues, system_message, tools
-from llmos.training.loop import LENGTH, Budget, pack, train
+from llmos.training.copying import copy_rows
+from llmos.training.dialogues import dialogues, tools
+from llmos.training.finetune import encode
+from llmos.training.loop import LENGTH, Budget, Document, families, feature_function, loss_of, pack, train
 from llmos.training.optim import orthogonalise
 from llmos.training.pretrain import english
+from llmos.training.start import start
 from llmos.training.tokenizer import CONTROL
 from llmos.training.tokenizer import train as train_tokenizer
 
@@ -36,7 +38,8 @@ def test_every_phrase_file_has_its_slots_filled() -> None:
 def test_dialogues_are_reproducible_and_whole() -> None:
     first, second = list(dialogues(150, 3)), list(dialogues(150, 3))
     assert first == second
-    for messages in first:
+    assert any(len(group) > 2 for group in first)
+    for messages in (messages for group in first for messages in group):
         assert messages[0].role == "user"
         assert messages[-1].role == "assistant"
         assert not messages[-1].calls
@@ -78,14 +81,68 @@ def test_plot_code_of_every_kind_names_columns_of_the_table() -> None:
         assert any(plots.q(c.name) in plot.code for c in table.columns)
 
 
-def test_packing_keeps_every_token_and_keeps_documents_apart() -> None:
+def a_document(rng: random.Random, stem: list[int], most: int) -> Document:
+    """The stem, then random ids, of which all but the first count."""
+    own = [rng.randrange(2000) for _ in range(rng.randint(2, most))]
+    return [*stem, *own], [False] * (len(stem) + 1) + [True] * (len(own) - 1)
+
+
+def test_packing_keeps_every_token_once_and_what_is_shared_once_a_family() -> None:
     rng = random.Random(2)
-    documents = [([n % 60000] * rng.randint(5, 300), [True] * 300) for n in range(300)]
-    documents = [(ids, counts[: len(ids)]) for ids, counts in documents]
-    rows = pack(documents)
-    assert rows.ids.shape[1] == LENGTH
-    assert int((rows.segment > 0).sum()) == sum(len(ids) for ids, _ in documents)
-    assert (rows.segment > 0).mean() > 0.85
+    prefix = [7, 8, 9]
+    items, own = [], 0
+    for n in range(120):
+        stem = [*prefix, *([3000 + n] * rng.randint(0, 40))]
+        documents = [a_document(rng, stem, 150) for _ in range(rng.randint(1, 4))]
+        own += sum(len(ids) - len(stem) for ids, _ in documents)
+        items += families(documents, len(prefix), LENGTH - len(prefix))
+    rows = pack(items, LENGTH, prefix)
+    assert rows.length == LENGTH
+    assert (rows.ids[:, :3] == prefix).all()
+    assert int(((rows.ids < 3000) & (rows.family > 0) & (rows.family < 255)).sum()) == own
+    assert (rows.family == 255).mean() < 0.15
+
+
+def test_a_packed_document_is_computed_as_if_it_stood_alone() -> None:
+    rng = random.Random(5)
+    prefix, stem = [7, 8, 9], [7, 8, 9, 11, 12]
+    documents = [a_document(rng, stem, 20) for _ in range(3)]
+    items = [*families(documents, 3, 100), *families([a_document(rng, prefix, 30)], 3, 100)]
+    rows = pack(items, 100, prefix, seed=1)
+    torch.manual_seed(0)
+    model = Qwen3(Qwen3Config(2048, 32, 64, 2, 2, 2, 16))
+    batch = next(rows.batches(0))
+    ids, counts, family, branch, position = batch
+    hidden = feature_function(model, compiled=False)(ids, family, branch, position)
+    # A row may begin further on in the window, where distances to the prefix differ; this one does not.
+    assert int(position[0][family[0] == 1].min()) == len(prefix)
+    for number, (whole, _) in enumerate(documents, 1):
+        alone = model.hidden(torch.tensor([whole]))[0, len(stem) :]
+        packed = hidden[0][(family[0] == 1) & (branch[0] == number)]
+        torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-5)
+    expected = sum(sum(c) for _, c in documents) + sum(items[-1].branches[0][1])
+    same = (family[:, 1:] == family[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
+    assert int((counts[:, 1:] & same).sum()) == expected
+
+
+def test_a_model_starts_out_copying_what_followed_before(tiny: Path) -> None:
+    codec = Codec.load(tiny)
+    config = Qwen3Config(codec.size, 256, 64, 2, 4, 4, 64, rope_theta=1e6)
+    model = Qwen3(config)
+    start(model, torch.randn(codec.size, 256) * 0.02, seed=0)
+    rows = copy_rows(codec, 6, 3)
+    with torch.no_grad():
+        loss = loss_of(model, feature_function(model, compiled=False), next(rows.batches(0)))
+        start_plain(model)
+        plain = loss_of(model, feature_function(model, compiled=False), next(rows.batches(0)))
+    assert loss < 0.75 * plain
+
+
+def start_plain(model: Qwen3) -> None:
+    """The usual start."""
+    for p in model.parameters():
+        if p.ndim == 2:
+            p.normal_(std=0.02)
 
 
 def test_orthogonalised_updates_have_singular_values_near_one() -> None:
@@ -112,17 +169,17 @@ def test_the_tokenizer_gives_digits_one_token_each_and_controls_one_id(tiny: Pat
 
 def test_a_tiny_training_run_learns_stops_and_resumes(tiny: Path, tmp_path: Path) -> None:
     codec = Codec.load(tiny)
-    made = [render_training([system_message(), *m], tools(), codec) for m in dialogues(120, 5)]
-    rows = pack(made)
+    rows = encode(codec, 120, 5, None)
     torch.manual_seed(0)
     config = Qwen3Config(codec.size, 32, 64, 2, 2, 2, 16)
-    train(Qwen3(config), rows, tmp_path, Budget(minutes=0.12, rows=2), seed=0, compiled=False)
+    train(Qwen3(config), rows, tmp_path, Budget(minutes=9, steps=20), seed=0, compiled=False)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
     assert (tmp_path / "model.safetensors").exists()
     steps = torch.load(tmp_path / "state.pt", weights_only=True)["step"]
-    train(Qwen3(config), rows, tmp_path, Budget(minutes=0.14, rows=2), seed=0, compiled=False)
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] > steps
+    train(Qwen3(config), rows, tmp_path, Budget(minutes=9, steps=22), seed=0, compiled=False)
+    assert steps == 20
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 22
 
 
 def test_english_without_a_corpus_is_made_of_the_phrases(tiny: Path) -> None:
@@ -130,4 +187,4 @@ def test_english_without_a_corpus_is_made_of_the_phrases(tiny: Path) -> None:
 
     rows = english(Tokenizer.from_file(str(tiny / "tokenizer.json")), None, 20_000, 0)
     assert rows.ids.size >= 15_000
-    assert np.array_equal(rows.loss, rows.segment > 0)
+    assert np.array_equal(rows.loss, rows.family < 255)

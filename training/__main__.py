@@ -16,10 +16,10 @@ import torch
 
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import finetune, pretrain, tokenizer
-from llmos.training.loop import LENGTH, save_weights
+from llmos.training.loop import LONG, save_weights
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
-SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6)
+SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6, rope_theta=1e6)
 
 
 def install(made: Path, weights: Path = WEIGHTS) -> None:
@@ -29,7 +29,7 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
     weights.mkdir(parents=True, exist_ok=True)
     config = json.loads((made / "config.json").read_text(encoding="utf-8"))
     # The window is what training has shown, not what the position tables allow.
-    config["max_position_embeddings"] = LENGTH
+    config["max_position_embeddings"] = LONG
     model = Qwen3(Qwen3Config.from_json(config))
     model.load_state_dict(load_file(made / "model.safetensors"), strict=False)
     save_weights(model, weights / "model.safetensors", torch.bfloat16)
@@ -55,8 +55,8 @@ def main() -> None:
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where checkpoints and logs go")
-    parser.add_argument("--minutes", type=float, default=85.0, help="training time in all, 40%% of it pretraining")
-    parser.add_argument("--dialogues", type=int, default=26_000)
+    parser.add_argument("--minutes", type=float, default=76.0, help="training time in all, a fifth of it pretraining")
+    parser.add_argument("--dialogues", type=int, default=33_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads()))
@@ -65,9 +65,9 @@ def main() -> None:
     if options.step in ("all", "tokenizer") and not (first / "tokenizer.json").exists():
         tokenizer.train(first, options.corpus, SHAPE.vocab_size, options.seed)
     if options.step in ("all", "pretrain"):
-        pretrain.pretrain(first, options.corpus, SHAPE, 0.4 * options.minutes, options.seed)
+        pretrain.pretrain(first, options.corpus, SHAPE, 0.2 * options.minutes, options.seed)
     if options.step in ("all", "finetune"):
-        finetune.finetune(first, second, options.corpus, options.dialogues, 0.6 * options.minutes, options.seed)
+        finetune.finetune(first, second, options.corpus, options.dialogues, 0.8 * options.minutes, options.seed)
     if options.step in ("all", "install"):
         install(second)
     print(f"{options.step}: done in {(time.monotonic() - began) / 60:.1f} min")

@@ -25,29 +25,35 @@ from llmos.training.tables import Table, real_tables, synthetic
 
 USER, KERNEL, FILE, TOOL = Source("user"), Source("kernel"), Source("file"), Source("tool")
 
-# What a dialogue starts with, and how often.
+# Share of groups that ask several things of one table, each in a dialogue of its own.
+TABLES = 0.17
+
+# What the other dialogues are made of.
 SHARES = {
-    "calculator": 0.33,
-    "plot": 0.31,
-    "ask": 0.12,
-    "direct": 0.14,
-    "facts": 0.04,
-    "unknown": 0.02,
-    "python": 0.07,
+    "calculator": 0.52,
+    "plot": 0.08,
+    "ask": 0.04,
+    "direct": 0.17,
+    "facts": 0.05,
+    "unknown": 0.03,
+    "python": 0.11,
 }
 
+# What is asked of a table.
+TABLE_SHARES = {"plot": 0.7, "ask": 0.27, "direct": 0.015, "calculator": 0.015}
+
 CALCULATOR_SHARES = {
-    "calc_arith": 0.2,
+    "calc_arith": 0.15,
     "calc_percent": 0.16,
     "calc_fraction": 0.06,
-    "calc_root_power": 0.1,
-    "calc_stats": 0.04,
-    "calc_solve": 0.09,
-    "calc_calculus": 0.1,
-    "calc_units": 0.1,
-    "calc_dates": 0.08,
-    "calc_word": 0.19,
-    "calc_error": 0.015,
+    "calc_root_power": 0.08,
+    "calc_stats": 0.03,
+    "calc_solve": 0.08,
+    "calc_calculus": 0.08,
+    "calc_units": 0.11,
+    "calc_dates": 0.1,
+    "calc_word": 0.24,
+    "calc_error": 0.012,
 }
 
 ANSWERS = {
@@ -178,7 +184,6 @@ def put(talk: Talk, made: questions.Question, table: Table | None) -> bool:
 
 def direct(talk: Talk, table: Table | None) -> bool:
     """A request that needs no tool; the first answer of an intent is the likeliest."""
-    intent = talk.rng.choice(entries("direct"))
     # Intents with more prompts are met more often.
     intent = talk.rng.choices(entries("direct"), [len(e["prompts"]) for e in entries("direct")])[0]
     talk.user(vary(str(talk.rng.choice(intent["prompts"])), talk.rng), table if intent_allows_file(intent) else None)
@@ -285,28 +290,43 @@ def a_table(rng: random.Random) -> Table:
 def dialogue(rng: random.Random) -> list[Message] | None:
     """One dialogue, or None when the draw did not fit. Some go on with other things in the same session."""
     talk = Talk(rng)
-    # Programs of the phrase files may draw numbers of their own.
-    random.seed(rng.random())
-    np.random.seed(rng.randrange(2**32))
-    parts = rng.choices([1, 2, 3, 5], [0.64, 0.2, 0.09, 0.07])[0]
+    parts = rng.choices([1, 2, 3, 5], [0.7, 0.18, 0.07, 0.05])[0]
     for i in range(parts):
         kind = pick(SHARES, rng)
-        distractor = a_table(rng) if i == 0 and kind not in ("plot", "ask") and rng.random() < 0.08 else None
+        distractor = a_table(rng) if i == 0 and kind not in ("plot", "ask") and rng.random() < 0.06 else None
         if not MAKERS[kind](talk, distractor):
             return None
     return talk.messages
 
 
-def dialogues(count: int, seed: int, corpus: Path | None = None) -> Iterator[list[Message]]:
-    """``count`` dialogues, the same ones for the same seed (dates apart that depend on today)."""
+def around_a_table(rng: random.Random) -> list[list[Message]]:
+    """Dialogues that each begin with the same table."""
+    table, made = a_table(rng), []
+    for _ in range(rng.randint(3, 5)):
+        talk = Talk(rng)
+        if MAKERS[pick(TABLE_SHARES, rng)](talk, table):
+            made.append(talk.messages)
+    return made
+
+
+def dialogues(count: int, seed: int, corpus: Path | None = None) -> Iterator[list[list[Message]]]:
+    """``count`` dialogues or a few more, in groups that begin alike; the same ones for the same seed (dates apart that
+    depend on today)."""
     CORPUS[0] = corpus
     rng = random.Random(seed)
     made = 0
     while made < count:
-        messages = dialogue(rng)
-        if messages is not None:
-            made += 1
-            yield messages
+        # Programs of the phrase files may draw numbers of their own.
+        random.seed(rng.random())
+        np.random.seed(rng.randrange(2**32))
+        if rng.random() < TABLES:
+            group = around_a_table(rng)
+        else:
+            one = dialogue(rng)
+            group = [one] if one is not None else []
+        if group:
+            made += len(group)
+            yield group
 
 
 def describe_python() -> Tool:
@@ -328,7 +348,7 @@ def system_message() -> Message:
 
 
 if __name__ == "__main__":
-    for talk in dialogues(12, 7):
+    for talk in (talk for group in dialogues(12, 7) for talk in group):
         for m in talk:
             print(
                 m.role,

@@ -7,48 +7,57 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, system_message, tools
-from llmos.training.loop import Budget, Rows, pack, train
+from llmos.training.loop import LENGTH, LONG, Budget, Family, Rows, families, joined, pack, train
 from llmos.training.pretrain import english
 
-ENGLISH = 0.06  # share of plain English kept in, so that what was learnt from it stays
-COPYING = 0.12  # share of rows that teach copying alone
+ENGLISH = 0.05  # share of plain English kept in, so that what was learnt from it stays
+COPYING = 0.06  # share of rows that teach copying alone
 
 
-def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> Rows:
-    """``count`` dialogues as packed rows."""
-    made = []
-    for number, messages in enumerate(dialogues(count, seed, corpus)):
-        made.append(render_training([system_message(), *messages], tools(), codec))
-        if number % 2000 == 1999:
-            print(f"  {number + 1:,} dialogues", flush=True)
-    return pack(made)
+def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> list[Rows]:
+    """About ``count`` dialogues as packed rows: short ones behind one system turn, long ones in rows of their own."""
+    system, told = system_message(), tools()
+    prefix = render_training([system], told, codec)[0]
+    short: list[Family] = []
+    long: list[Family] = []
+    done = 0
+    for group in dialogues(count, seed, corpus):
+        documents = [render_training([system, *messages], told, codec) for messages in group]
+        fits = max(len(ids) for ids, _ in documents) <= LENGTH
+        (short if fits else long).extend(families(documents, len(prefix), (LENGTH if fits else LONG) - len(prefix)))
+        if (done + len(group)) // 4000 > done // 4000:
+            print(f"  {done + len(group):,} dialogues", flush=True)
+        done += len(group)
+    return [pack(short, LENGTH, prefix, seed=seed), pack(long, LONG, prefix, seed=seed)]
 
 
 def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
     """The rows with shares of plain English and of copying mixed in."""
-    from tokenizers import Tokenizer
-
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     plain = english(tokenizer, corpus, int(rows.ids.size * ENGLISH), seed + 1)
     copied = copy_rows(Codec.load(out), int(len(rows.ids) * COPYING), seed + 2)
-    parts = (rows, plain, copied)
-    return Rows(*(np.concatenate([getattr(r, name) for r in parts]) for name in ("ids", "loss", "segment")))
+    return joined([rows, plain, copied])
 
 
-def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> Rows:
-    """The training rows, made once and kept in ``out/dialogues.npz``."""
-    cache = out / "dialogues.npz"
-    if not cache.exists():
-        rows = with_extras(encode(Codec.load(out), count, seed, corpus), out, corpus, seed)
-        np.savez(cache, ids=rows.ids, loss=rows.loss, segment=rows.segment)
-    with np.load(cache) as saved:
-        return Rows(saved["ids"], saved["loss"], saved["segment"])
+def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> list[Rows]:
+    """The training rows, made once and kept in ``out/rows-*.npz``."""
+    caches = [out / f"rows-{length}.npz" for length in (LENGTH, LONG)]
+    if not all(cache.exists() for cache in caches):
+        short, long = encode(Codec.load(out), count, seed, corpus)
+        for cache, rows in zip(caches, (with_extras(short, out, corpus, seed), long), strict=True):
+            np.savez(cache, **vars(rows))
+    made = []
+    for cache in caches:
+        with np.load(cache) as saved:
+            made.append(Rows(**saved))
+    return [rows for rows in made if len(rows.ids)]
 
 
 def finetune(pretrained: Path, out: Path, corpus: Path | None, count: int, minutes: float, seed: int) -> None:
@@ -63,5 +72,6 @@ def finetune(pretrained: Path, out: Path, corpus: Path | None, count: int, minut
     model = Qwen3(Qwen3Config.from_json(json.loads((out / "config.json").read_text(encoding="utf-8"))))
     model.load_state_dict(load_file(pretrained / "model.safetensors"), strict=False)
     data = prepared(out, corpus, count, seed)
-    print(f"{len(data.ids):,} rows, {int(data.loss.sum()):,} tokens count in the loss", flush=True)
-    train(model, data, out, Budget(minutes=minutes, peak=2e-3), seed)
+    tokens, counted = sum(r.ids.size for r in data), sum(int(r.loss.sum()) for r in data)
+    print(f"{tokens:,} tokens, {counted:,} of them count in the loss", flush=True)
+    train(model, data, out, Budget(minutes=minutes), seed)

@@ -1,6 +1,7 @@
 """Changes to a plot that was drawn: scales, titles, trend lines, other types, other columns, fewer rows."""
 
 import random
+import re
 from dataclasses import replace
 
 from llmos.training.phrasebook import fill, lines
@@ -92,7 +93,8 @@ def follow_redraw(kind: str, table: Table, last: Plot, rng: random.Random) -> Pl
         )
     if kind == "follow_color":
         color = rng.choice(COLORS)
-        options = ", ".join(o for o in (last.options, f"color={q(color)}") if o)
+        kept = re.sub(r"(, )?color='\w+'", "", last.options)
+        options = ", ".join(o for o in (kept, f"color={q(color)}") if o)
         request = fill(template(kind, {"color"}, rng), {"color": color})
         return replace(last, request=request, code=redraw(last, last.y, options), answer=f"It is {color} now.")
     if kind == "follow_other":

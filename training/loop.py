@@ -1,10 +1,12 @@
 """The training loop: packed rows in, weights out; bounded by minutes, resumable, logged.
 
-Knows nothing of where the rows come from: :class:`Rows` holds token ids, what counts in the loss, and which
-document each token belongs to.
+Knows nothing of where the rows come from: :class:`Rows` holds token ids, what counts in the loss, and what each token
+sees.
 """
 
 import json
+import math
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,20 +22,40 @@ from torch import Tensor
 from llmos.kernel.qwen3 import Qwen3
 from llmos.training.optim import optimizers
 
-LENGTH = 1024
+LENGTH = 512  # tokens of most rows
+LONG = 1024  # tokens of the rows that hold long dialogues: the window the kernel is trained for
+STEP = 4096  # tokens a step
+
+Document = tuple[list[int], list[bool]]
+"""Token ids, and which of them count in the loss."""
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Packed training rows, each array of shape (rows, LENGTH): ids, loss mask, number of the document in the row."""
+    """Packed training rows, each array of shape (rows, length).
+
+    A row is a forest laid flat: family 0 is a prefix that all its documents share, branch 0 of another family a stem
+    that its branches share. A token sees the prefix, its family's stem and its own branch, at the position it would
+    have if nothing else stood in the row: what is shared is computed once and learnt from as often as it is used.
+    """
 
     ids: NDArray[np.uint16]
     loss: NDArray[np.bool_]
-    segment: NDArray[np.uint16]
+    family: NDArray[np.uint8]
+    branch: NDArray[np.uint8]
+    position: NDArray[np.uint16]
 
-    def batches(self, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Endless shuffled batches of ids, loss mask and segments."""
+    @property
+    def length(self) -> int:
+        """Tokens a row."""
+        return self.ids.shape[1]
+
+    def batches(self, seed: int) -> Iterator[Batch]:
+        """Endless shuffled batches of about :data:`STEP` tokens."""
         chooser = np.random.default_rng(seed)
+        size = max(1, min(STEP // self.length, len(self.ids)))
         while True:
             order = chooser.permutation(len(self.ids))
             for i in range(0, len(order) - size + 1, size):
@@ -41,71 +63,137 @@ class Rows:
                 yield (
                     torch.from_numpy(self.ids[pick].astype(np.int64)),
                     torch.from_numpy(self.loss[pick]),
-                    torch.from_numpy(self.segment[pick].astype(np.int32)),
+                    torch.from_numpy(self.family[pick].astype(np.int32)),
+                    torch.from_numpy(self.branch[pick].astype(np.int32)),
+                    torch.from_numpy(self.position[pick].astype(np.int64)),
                 )
 
 
-def pack(documents: list[tuple[list[int], list[bool]]], waiting: int = 48) -> Rows:
-    """Lay (ids, loss mask) documents into rows, never cutting one that fits; longer ones lose their end.
+def joined(parts: list[Rows]) -> Rows:
+    """Rows of one length put together."""
+    names = ("ids", "loss", "family", "branch", "position")
+    return Rows(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
-    A document goes into the fullest of the ``waiting`` open rows that has room for it, so that little is padding.
+
+@dataclass(frozen=True)
+class Family:
+    """Documents that begin with the same stem; none counts in the loss before its own part begins."""
+
+    stem: list[int]
+    branches: list[Document]
+
+    def __len__(self) -> int:
+        return len(self.stem) + sum(len(ids) for ids, _ in self.branches)
+
+
+def families(documents: list[Document], prefix: int, room: int) -> list[Family]:
+    """Documents that share their beginning, as families of at most ``room`` tokens beyond the prefix.
+
+    The first ``prefix`` tokens are left out. A document that does not fit loses its end.
     """
-    rows: list[list[tuple[list[int], list[bool]]]] = []
+    stem = shared_stem(documents) if len(documents) > 1 else prefix
+    made: list[Family] = []
+    for ids, counts in documents:
+        branch = ids[stem : prefix + room], counts[stem : prefix + room]
+        if made and len(made[-1]) + len(branch[0]) <= room:
+            made[-1].branches.append(branch)
+        else:
+            made.append(Family(documents[0][0][prefix:stem], [branch]))
+    return made
+
+
+def shared_stem(documents: list[Document]) -> int:
+    """How many first tokens all the documents share, short of any that counts in the loss."""
+    first = documents[0][0]
+    ends = [counts.index(True) - 1 if True in counts else len(counts) for _, counts in documents]
+    limit = min(ends)
+    for ids, _ in documents[1:]:
+        limit = next((i for i in range(min(limit, len(ids))) if ids[i] != first[i]), min(limit, len(ids)))
+    return limit
+
+
+def pack(
+    items: list[Family], length: int = LENGTH, prefix: list[int] | None = None, waiting: int = 48, seed: int = 0
+) -> Rows:
+    """Lay families into rows behind the shared ``prefix``.
+
+    A family goes into the fullest of the ``waiting`` open rows that has room for it, so that little is padding. Half
+    of the rows begin further on in the window, where they fit, so that later positions are met too.
+    """
+    shared = prefix or []
+    rows: list[list[Family]] = []
     room: list[int] = []
     first = 0
-    for tokens, counts in documents:
-        tokens, counts = tokens[:LENGTH], counts[:LENGTH]
-        fits = [i for i in range(first, len(rows)) if room[i] >= len(tokens)]
+    for item in items:
+        fits = [i for i in range(first, len(rows)) if room[i] >= len(item) and len(rows[i]) < 250]
         if fits:
             at = min(fits, key=room.__getitem__)
         else:
             at = len(rows)
             rows.append([])
-            room.append(LENGTH)
+            room.append(length - len(shared))
             first = max(0, len(rows) - waiting)
-        rows[at].append((tokens, counts))
-        room[at] -= len(tokens)
-    return _arrays(rows)
+        rows[at].append(item)
+        room[at] -= len(item)
+    return _arrays(rows, length, shared, np.random.default_rng(seed))
 
 
-def _arrays(rows: list[list[tuple[list[int], list[bool]]]]) -> Rows:
-    """Documents laid into rows, as arrays; padding belongs to document 0."""
-    ids = np.zeros((len(rows), LENGTH), np.uint16)
-    loss = np.zeros((len(rows), LENGTH), np.bool_)
-    segment = np.zeros((len(rows), LENGTH), np.uint16)
+def _arrays(rows: list[list[Family]], length: int, shared: list[int], chooser: np.random.Generator) -> Rows:
+    """Families laid into rows, as arrays; padding is a family of its own."""
+    shape = (len(rows), length)
+    ids, loss = np.zeros(shape, np.uint16), np.zeros(shape, np.bool_)
+    family, branch = np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8)
+    position = np.zeros(shape, np.uint16)
     for r, row in enumerate(rows):
-        at = 0
-        for number, (tokens, counts) in enumerate(row, 1):
-            end = at + len(tokens)
-            ids[r, at:end], loss[r, at:end], segment[r, at:end] = tokens, counts, number
-            at = end
-    return Rows(ids, loss, segment)
+        jump = int(chooser.integers(LONG - length + 1)) if shared and chooser.random() < 0.5 else 0
+        at = len(shared)
+        ids[r, :at], family[r, :at], position[r, :at] = shared, 0, np.arange(at)
+        for number, item in enumerate(row, 1):
+            begin = len(shared) + jump
+            after = begin + len(item.stem)
+            pieces = [(item.stem, [False] * len(item.stem), begin)]
+            pieces += [(tokens, counts, after) for tokens, counts in item.branches]
+            for twig, (tokens, counts, start) in enumerate(pieces):
+                end = at + len(tokens)
+                ids[r, at:end], loss[r, at:end] = tokens, counts
+                family[r, at:end], branch[r, at:end] = number, twig
+                position[r, at:end] = np.arange(start, start + len(tokens))
+                at = end
+    return Rows(ids, loss, family, branch, position)
 
 
-def loss_of(model: Qwen3, features: Callable[[Tensor, Tensor], Tensor], batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def loss_of(model: Qwen3, features: Callable[..., Tensor], batch: Batch) -> Tensor:
     """Mean next-token cross-entropy (nats) over the positions that count."""
-    ids, counts, segment = batch
-    hidden = features(ids, segment)
-    wanted = counts[:, 1:] & (segment[:, 1:] == segment[:, :-1])
+    ids, counts, family, branch, position = batch
+    hidden = features(ids, family, branch, position)
+    same = (family[:, 1:] == family[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
+    wanted = counts[:, 1:] & same
     return F.cross_entropy(model.lm_head(hidden[:, :-1][wanted]), ids[:, 1:][wanted])
 
 
-def feature_function(model: Qwen3, compiled: bool) -> Callable[[Tensor, Tensor], Tensor]:
-    """The trunk over packed rows: each token sees its own document only."""
-    causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril()
+def visible(family: Tensor, branch: Tensor) -> Tensor:
+    """Which tokens each token sees, of shape (batch, 1, tokens, tokens): see :class:`Rows`."""
+    tokens = family.shape[1]
+    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=family.device).tril()
+    kin = family[:, :, None] == family[:, None, :]
+    seen = (branch[:, None, :] == 0) | (branch[:, :, None] == branch[:, None, :])
+    return (((family == 0)[:, None, :] | (kin & seen)) & causal)[:, None]
 
-    def features(ids: Tensor, segment: Tensor) -> Tensor:
-        mask = (segment[:, None, :, None] == segment[:, None, None, :]) & causal
-        return model.hidden(ids, mask=mask)
+
+def feature_function(model: Qwen3, compiled: bool) -> Callable[..., Tensor]:
+    """The trunk over packed rows."""
+
+    def features(ids: Tensor, family: Tensor, branch: Tensor, position: Tensor) -> Tensor:
+        return model.hidden(ids, mask=visible(family, branch), position=position)
 
     return torch.compile(features, dynamic=False) if compiled else features
 
 
-def learning_rate(progress: float, peak: float, warmup: float = 0.02, floor: float = 0.05) -> float:
-    """Warm up over the first part of the budget, hold, then fall linearly over its last 60%."""
+def learning_rate(progress: float, peak: float, fall: float, warmup: float = 0.02, floor: float = 0.02) -> float:
+    """Warm up over the first part of the budget, hold, then fall linearly over its last share ``fall``."""
     if progress < warmup:
         return peak * max(progress / warmup, 0.02)
-    return peak * max(floor, min(1.0, (1.0 - progress) / 0.6))
+    return peak * max(floor, min(1.0, (1.0 - progress) / fall)) if fall else peak
 
 
 def save_weights(model: Qwen3, path: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -118,16 +206,20 @@ def save_weights(model: Qwen3, path: Path, dtype: torch.dtype = torch.float32) -
 
 @dataclass
 class Budget:
-    """Minutes of training, the peak learning rate, rows a step, and how often to save."""
+    """Minutes of training or steps, whichever end first; the peak learning rate, the share of the time over which it
+    falls, and how often to save (seconds)."""
 
     minutes: float
     peak: float = 3e-3
-    rows: int = 4
+    fall: float = 0.6
     save_every: float = 180.0
+    steps: float = math.inf
 
 
-def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compiled: bool = True) -> None:
+def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, compiled: bool = True) -> None:
     """Train until the minutes are spent; resumes from ``out/state.pt``; logs to ``out/log.jsonl``.
+
+    ``data`` holds rows of different lengths; each is drawn from by its share of the tokens.
 
     Leaves ``out/model.safetensors``.
     """
@@ -136,15 +228,15 @@ def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compil
     steppers = optimizers(model, budget.peak)
     step, spent = resume(model, steppers, out / "state.pt")
     features = feature_function(model, compiled)
-    batches = data.batches(budget.rows, seed + step)
+    batches = mixed(data, seed + step)
     saved = time.monotonic()
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-        while spent < budget.minutes * 60:
+        while spent < budget.minutes * 60 and step < budget.steps:
             began = time.monotonic()
-            rate = learning_rate(spent / (budget.minutes * 60), budget.peak)
+            rate = learning_rate(spent / (budget.minutes * 60), budget.peak, budget.fall)
             for stepper in steppers:
                 for group in stepper.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get("scale", 1.0)
             loss = loss_of(model, features, next(batches))
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -155,8 +247,8 @@ def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compil
             # Compilation happens in the first step; it is not training time.
             spent += min(seconds, 20.0)
             step += 1
-            if step % 20 == 0 or seconds > 20:
-                speed = budget.rows * LENGTH / seconds
+            if step % 20 == 0 or step == 1:
+                speed = STEP / seconds
                 line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(loss.item(), 4)}
                 log.write(json.dumps({**line, "lr": round(rate, 6), "tokens_per_s": round(speed)}) + "\n")
                 log.flush()
@@ -169,6 +261,15 @@ def train(model: Qwen3, data: Rows, out: Path, budget: Budget, seed: int, compil
                 saved = time.monotonic()
     checkpoint(model, steppers, out / "state.pt", step, spent)
     save_weights(model, out / "model.safetensors")
+
+
+def mixed(data: list[Rows], seed: int) -> Iterator[Batch]:
+    """Endless batches, each of one of the row lengths."""
+    chooser = random.Random(seed)
+    sources = [rows.batches(seed) for rows in data]
+    weights = [rows.ids.size for rows in data]
+    while True:
+        yield next(chooser.choices(sources, weights)[0])
 
 
 def checkpoint(model: Qwen3, steppers: list[torch.optim.Optimizer], path: Path, step: int, spent: float) -> None:

@@ -11,6 +11,11 @@ from torch import Tensor, nn
 
 from llmos.kernel.qwen3 import Qwen3
 
+# Rates relative to the other matrices': of the attention that starts with a circuit in it, and of the word vectors.
+# At the full rate, AdamW washes both away within minutes, most of all the vectors of rare words, whose gradients it
+# scales up.
+SLOW, WORDS = 0.15, 0.05
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -57,9 +62,17 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimizers(model: Qwen3, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon over the layers' matrices, AdamW over embedding and norms."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
-    adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [Muon(matrices, lr=lr), adam]
+    """Muon over the layers' matrices, AdamW over embedding and norms.
+
+    A group's rate is ``lr`` times its ``scale``.
+    """
+    laid = tuple(f"model.layers.{i}.self_attn" for i in range(2))
+    groups: dict[str, list[nn.Parameter]] = {"slow": [], "fast": [], "words": [], "norms": []}
+    for name, p in model.named_parameters():
+        kind = "norms" if p.ndim < 2 else "slow" if name.startswith(laid) else "fast"
+        groups["words" if "embed" in name or "lm_head" in name else kind].append(p)
+    adam = torch.optim.AdamW(groups["norms"], lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    adam.add_param_group({"params": groups["words"], "scale": WORDS})
+    muon = Muon(groups["fast"], lr=lr)
+    muon.add_param_group({"params": groups["slow"], "scale": SLOW})
+    return [muon, adam]

@@ -119,6 +119,51 @@ def ordinal(n: int) -> str:
     return f"{n}{'th' if 10 <= n % 100 <= 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
 
 
+def polynomial(rng: random.Random) -> Value:
+    """A polynomial in x of two to four terms: ``3x^2 - 4x + 1`` as people type it, with its signs of multiplication."""
+    powers = sorted(rng.sample(range(5), rng.randint(2, 4) if rng.random() < 0.6 else 2), reverse=True)
+    if not powers[0]:
+        powers[0] = 1
+    said, written = "", ""
+    tight, stars = rng.random() < 0.4, rng.choice(["^", "^", "^", "**"])
+    for place, power in enumerate(powers):
+        factor = rng.choice([1, *[rng.randint(2, 9)] * 4, *[rng.randint(2, 30)] * 2, round(rng.uniform(0.1, 9), 1)])
+        sign = rng.choice("++-") if place else rng.choice(["", "", "", "-"])
+        joint = sign if not place else sign if tight else f" {sign} "
+        number = "" if factor == 1 and power else tidy(factor, 1)
+        said += joint + number + {0: "", 1: "x"}.get(power, f"x{stars}{power}")
+        tail = {0: "", 1: "x"}.get(power, f"x^{power}")
+        written += (f" {sign} " if place else sign) + "*".join(t for t in (number, tail) if t)
+    return Value(said, written)
+
+
+def chain(rng: random.Random, depth: int = 2) -> Value:
+    """Plain arithmetic in symbols, with brackets, as people type it: ``(45+55)*3``, ``7 x 8 - 2.5``."""
+    signs = {"+": ["+"], "-": ["-"], "*": ["*", "*", "x", "\u00d7"], "/": ["/", "/", "÷", ":"]}
+    said = {k: rng.choice(v) for k, v in signs.items()}
+    gap = rng.choice(["", " ", " "])
+    if said["*"] == "x" or said["/"] == ":":
+        gap = " "
+
+    def term(level: int) -> Value:
+        if level and rng.random() < 0.35:
+            inner = row(level - 1)
+            return Value(f"({inner.said})", f"({inner.written})")
+        if rng.random() < 0.3:
+            text = tidy(rng.uniform(0.1, 10 ** rng.randint(1, 3)), 2)
+            return Value(text, text)
+        return whole(1, 10 ** rng.randint(1, 4), rng)
+
+    def row(level: int) -> Value:
+        made = term(level)
+        for _ in range(rng.choice([1, 1, 1, 2, 2])):
+            sign, other = rng.choice("++--**/"), term(level)
+            made = Value(made.said + gap + said[sign] + gap + other.said, f"{made.written} {sign} {other.written}")
+        return made
+
+    return row(rng.choice([0, 0, 1, 1, depth]))
+
+
 def number_slots(names: set[str], rng: random.Random) -> dict[str, Value]:
     """Values for the calculator's slots; the kind is the name without its digits."""
     made: dict[str, Value] = {}
@@ -151,6 +196,10 @@ def number_slots(names: set[str], rng: random.Random) -> dict[str, Value]:
         elif kind == "date":
             day = first if name == "date" else first + timedelta(days=rng.randint(1, 2500))
             made[name] = Value(said_date(day, rng), day.isoformat())
+        elif kind == "poly":
+            made[name] = polynomial(rng)
+        elif kind == "chain":
+            made[name] = chain(rng)
         elif kind == "yr":
             text = str(rng.randint(1950, 2040))
             made[name] = Value(text, text)

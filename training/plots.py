@@ -117,8 +117,9 @@ def draw_basic(kind: str, table: Table, rng: random.Random) -> Plot | None:
     values = {"x": spoken(x, rng), "y": spoken(y, rng), "topic": topic, "file": table.file}
     request = fill(template(kind, set(values), rng), values)
     code, simple = plain(table, x, y, "logy=True" if kind == "plot_log" else "")
+    options = ", ".join(o for o in ("kind='bar'", "logy=True") if o in code)
     return Plot(
-        request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, "", simple
+        request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, options, simple
     )
 
 

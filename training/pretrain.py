@@ -6,10 +6,16 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
+from llmos.training.copying import copy_rows
 from llmos.training.corpus import SHARES, Document, documents, packaged_text
 from llmos.training.embed import word_vectors
-from llmos.training.loop import LENGTH, Budget, Rows, pack, train
+from llmos.training.loop import LENGTH, Budget, Family, Rows, joined, pack, train
+from llmos.training.start import start
+
+COPYING = 0.3  # rows that teach copying alone, as a share of the English ones
+SPEED = 2600  # tokens a second that two CPU cores train
 
 
 def control(tokenizer: Tokenizer, name: str) -> int:
@@ -35,7 +41,7 @@ def encode(tokenizer: Tokenizer, doc: Document) -> list[int]:
 def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -> Rows:
     """Rows of about ``tokens`` tokens, the files mixed by their shares."""
     end = control(tokenizer, "<|endoftext|>")
-    made: list[tuple[list[int], list[bool]]] = []
+    made: list[Family] = []
     sources = SHARES if corpus is not None else {"": 1.0}
     for name, share in sources.items():
         room = int(tokens * share)
@@ -44,7 +50,7 @@ def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -
             ids = [*encode(tokenizer, doc), end]
             for i in range(0, len(ids), LENGTH):
                 piece = ids[i : i + LENGTH]
-                made.append((piece, [True] * len(piece)))
+                made.append(Family([], [(piece, [True] * len(piece))]))
             room -= len(ids)
             if room < 0:
                 break
@@ -53,16 +59,9 @@ def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -
 
 
 def fresh_model(tokenizer: Tokenizer, config: Qwen3Config, corpus: Path | None, seed: int) -> Qwen3:
-    """A model at its start: small random matrices, word vectors as the embedding."""
-    torch.manual_seed(seed)
+    """A model at its start."""
     model = Qwen3(config)
-    for name, p in model.named_parameters():
-        if p.ndim == 2:
-            torch.nn.init.normal_(p, std=0.02)
-        if name.endswith(("o_proj.weight", "down_proj.weight")):
-            torch.nn.init.normal_(p, std=0.02 / (2 * config.num_hidden_layers) ** 0.5)
-    with torch.no_grad():
-        model.model.embed_tokens.weight.copy_(word_vectors(tokenizer, corpus, config.hidden_size, seed))
+    start(model, word_vectors(tokenizer, corpus, config.hidden_size, seed), seed)
     return model
 
 
@@ -71,5 +70,7 @@ def pretrain(out: Path, corpus: Path | None, config: Qwen3Config, minutes: float
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     (out / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n", encoding="utf-8")
     model = Qwen3(config) if (out / "state.pt").exists() else fresh_model(tokenizer, config, corpus, seed)
-    data = english(tokenizer, corpus, int(minutes * 60 * 3000), seed)
-    train(model, data, out, Budget(minutes=minutes), seed)
+    plain = english(tokenizer, corpus, int(minutes * 60 * SPEED), seed)
+    copied = copy_rows(Codec.load(out), int(len(plain.ids) * COPYING), seed + 1)
+    # The rate stays up: training goes on with the dialogues.
+    train(model, [joined([plain, copied])], out, Budget(minutes=minutes, fall=0.0), seed)

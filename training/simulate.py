@@ -20,8 +20,25 @@ from llmos.training.tables import TIME_KINDS, Table
 
 def preview_of(table: Table) -> str:
     """The preview that the kernel sees for this table."""
+    if table.preview:
+        return table.preview
     cells = ([("" if v != v or v is None else str(v)) for v in row] for row in table.frame.astype(object).to_numpy())
-    return render(tabulate(table.file, [str(n) for n in table.frame.columns], cells, source=table.source))
+    names = [str(n) for n in table.frame.columns]
+    table.preview = render(tabulate(table.file, names, cells, source=table.source))
+    return table.preview
+
+
+def with_dates(table: Table) -> pd.DataFrame:
+    """The table as the sandbox loads it."""
+    frame = table.frame.copy()
+    for column in table.columns:
+        if column.kind in TIME_KINDS and column.kind != "year":
+            text = frame[column.name].astype(str)
+            if column.kind == "quarter":
+                frame[column.name] = pd.PeriodIndex(text.str.replace(" ", ""), freq="Q").to_timestamp()
+            else:
+                frame[column.name] = pd.to_datetime(text)
+    return frame
 
 
 @dataclass
@@ -34,15 +51,9 @@ class Box:
 
     def attach(self, table: Table) -> None:
         """Make a table loadable, its time columns as dates."""
-        frame = table.frame.copy()
-        for column in table.columns:
-            if column.kind in TIME_KINDS and column.kind != "year":
-                text = frame[column.name].astype(str)
-                if column.kind == "quarter":
-                    frame[column.name] = pd.PeriodIndex(text.str.replace(" ", ""), freq="Q").to_timestamp()
-                else:
-                    frame[column.name] = pd.to_datetime(text)
-        self.tables[table.file] = frame
+        if table.typed is None:
+            table.typed = with_dates(table)
+        self.tables[table.file] = table.typed
 
     def run(self, code: str) -> str:
         """The text a cell returns; ``error: …`` when it fails."""

@@ -56,13 +56,15 @@ class Column:
 
 @dataclass
 class Table:
-    """A training table: file name, subject, columns and values."""
+    """A training table: file name, subject, columns and values; its preview and its loaded form once they were made."""
 
     file: str
     topics: list[str]
     columns: list[Column]
     frame: pd.DataFrame
     source: str = ""
+    preview: str = ""
+    typed: pd.DataFrame | None = None
 
     def of(self, *kinds: str) -> list[Column]:
         """Its columns of these kinds, in order."""
