@@ -4,11 +4,12 @@ A session is its events; everything else is a view of them. Knows models, tools 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from llmos.kernel.context import build
-from llmos.kernel.dispatch import Dispatcher
+from llmos.kernel.dispatch import Dispatcher, failed
 from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, LLMOSError
 from llmos.kernel.tool import Tool, ToolContext
@@ -23,6 +24,7 @@ from llmos.kernel.types import (
     Failure,
     Malformed,
     Paged,
+    Progress,
     Request,
     Result,
     Text,
@@ -31,6 +33,7 @@ from llmos.kernel.types import (
     ToolResult,
     Usage,
 )
+from llmos.kernel.worker import ToolThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Kernel:
     record: Callable[[Event, bool], None]
     budget: Budget = field(default_factory=Budget)
     sampling: Sampling = field(default_factory=Sampling)
+    worker: ToolThread = field(default_factory=ToolThread)
 
     @property
     def tools(self) -> list[Tool]:
@@ -171,8 +175,19 @@ class Kernel:
         off = self.dispatcher.tools[call.name].available()
         if off:
             raise ToolOff(f"{call.name} is off: {off}")
+        yield from self._result((yield from self._run(call)))
+
+    def _run(self, call: ToolCall) -> Generator[Event, None, ToolResult]:
+        """Run an allowed call; what it tells meanwhile is shown and not kept."""
         context = ToolContext(self.dispatcher.workspace, timeout=self.budget.tool_seconds)
-        yield from self._result(self.dispatcher.run(call, context))
+        running = self.worker.watch(lambda tell: self.dispatcher.run(call, replace(context, progress=tell)), context)
+        with closing(running):
+            while True:
+                try:
+                    yield Progress(id="", text=next(running), call_id=call.id)
+                except StopIteration as end:
+                    late = f"error: {call.name} did not end after {context.timeout:.0f} s and was left behind"
+                    return end.value or failed(call.id, call.name, late)
 
     def _result(self, result: ToolResult) -> Iterator[Event]:
         yield self._log(Result(id="", result=result), durable=True)

@@ -16,6 +16,7 @@ from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError,
 from llmos.kernel.session import Budget, Kernel
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Request, Result, Started, ToolCall
+from llmos.kernel.worker import ToolThread
 from llmos.memory import files as intake
 from llmos.memory import library
 from llmos.memory.log import SessionLog, SessionStore, Summary
@@ -137,6 +138,7 @@ class Session:
         # Starting the box takes as long as loading the model: let both happen at once.
         self._python.warm()
         built_in = [make_calculator(), self._python.tool()]
+        self._worker = ToolThread()
         self._tools = {tool.name: tool for tool in (*built_in, *system.tools)}
 
     @property
@@ -184,6 +186,7 @@ class Session:
             record=lambda event, durable: self._log.append(event, durable=durable),
             budget=self._system.budget,
             sampling=Sampling(seed=self._system.seed),
+            worker=self._worker,
         )
         yield from kernel.run(checked, attachments)
 
@@ -200,6 +203,7 @@ class Session:
         """End the session's Python and give the log back; nothing is lost."""
         for tool in self._tools.values():
             tool.close()
+        self._worker.close()
         self._log.close()
         if self in self._system._open:
             self._system._open.remove(self)
