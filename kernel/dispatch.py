@@ -3,19 +3,51 @@
 Knows no particular tool and no model.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from llmos.kernel import beneath
-from llmos.kernel.policy import Ruling, decide
+from llmos.kernel.audit import call_hash, canonical
+from llmos.kernel.labels import acts, result_label
+from llmos.kernel.policy import Grants, Ruling, State, decide
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
-from llmos.kernel.types import Malformed, Source, ToolCall, ToolResult
+from llmos.kernel.types import Label, Malformed, Source, ToolCall, ToolResult
 
 PREVIEW = 1500  # characters of a result that enter the context
-Approve = Callable[[ToolCall], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(ToolCall):
+    """A call that policy puts to the user: its arguments are those it will run with; which rule asks, and why.
+
+    ``yes``: an ask that ``--yes`` answers.
+    """
+
+    rule: str = ""
+    why: str = ""
+    yes: bool = False
+
+
+Approve = Callable[[Asked], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What was decided of one call, once: ``call_hash`` binds it to the call's tool and arguments."""
+
+    ruling: Ruling
+    approved: bool | None
+    call_hash: str
+    acts: bool
+
+    @property
+    def go(self) -> bool:
+        """Whether the call may happen."""
+        return self.ruling.verdict == "allow" or (self.ruling.verdict == "ask" and self.approved is True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +57,24 @@ class Dispatcher:
     tools: Mapping[str, Tool]
     workspace: Path
     approve: Approve | None = None
-    timeout: float = 30.0
+    grants: Grants = field(default_factory=Grants)
 
-    def rule(self, call: ToolCall) -> tuple[Ruling, bool]:
-        """What policy says of a call, and whether it may go on (an ask is put to the approver)."""
-        ruling = decide(self.tools.get(call.name))
+    def offered(self, label: Label, state: State) -> list[Tool]:
+        """The tools the model is told of: what policy would deny whatever the arguments cannot even be spelled."""
+        attended = self.approve is not None
+        rulings = {t.name: decide(t, "{}", label, state, self.grants, attended) for t in self.tools.values()}
+        return [t for t in self.tools.values() if rulings[t.name].verdict != "deny"]
+
+    def rule(self, call: ToolCall, label: Label, state: State) -> Permit:
+        """What policy says of a call; an ask is put to the approver."""
+        tool = self.tools.get(call.name)
+        ruling = decide(tool, canonical(call.arguments), label, state, self.grants, self.approve is not None)
+        digest = call_hash(call.name, call.arguments)
+        approved = None
         if ruling.verdict == "ask":
-            return ruling, self.approve is not None and self.approve(call)
-        return ruling, ruling.verdict == "allow"
+            asked = Asked(call.id, call.name, frozen(call.arguments), ruling.rule, ruling.why, ruling.yes)
+            approved = self.approve is not None and bool(self.approve(asked))
+        return Permit(ruling, approved, digest, acts(tool))
 
     def refuse(self, call: ToolCall | Malformed, ruling: Ruling | None) -> ToolResult:
         """The result of a call that does not run: malformed, unknown or not allowed."""
@@ -43,8 +85,13 @@ class Dispatcher:
             return failed(call.id, "kernel", f"error: there is no tool {call.name}; tools: {names}")
         return failed(call.id, "kernel", f"error: {call.name} was not allowed ({ruling.rule if ruling else 'policy'})")
 
-    def run(self, call: ToolCall, context: ToolContext) -> ToolResult:
-        """Run an allowed call; whatever goes wrong is a result that says so."""
+    def run(self, call: ToolCall, permit: Permit, context: ToolContext, label: Label) -> ToolResult:
+        """Run a permitted call; whatever goes wrong is a result that says so.
+
+        ``label`` is of all that the call may derive from. A permit for another call is worth nothing.
+        """
+        if not permit.go or permit.call_hash != call_hash(call.name, call.arguments):
+            return failed(call.id, "kernel", f"error: {call.name} was not allowed (no permit for this call)")
         tool = self.tools[call.name]
         began = time.monotonic()
         problem = invalid(tool.parameters, call.arguments)
@@ -56,7 +103,9 @@ class Dispatcher:
             output = ToolOutput(f"error: {error}", ok=False)
         except Exception as error:
             output = ToolOutput(f"error: {call.name} failed: {type(error).__name__}: {error}", ok=False)
-        return replace(self._shorten(call, output), seconds=round(time.monotonic() - began, 4))
+        result = self._shorten(call, output)
+        joined = result_label(tool, label, result.source, output.label)
+        return replace(result, label=joined, seconds=round(time.monotonic() - began, 4))
 
     def _shorten(self, call: ToolCall, output: ToolOutput) -> ToolResult:
         """The result with a preview of bounded size; a longer text becomes a file, named as the handle."""
@@ -68,6 +117,12 @@ class Dispatcher:
             preview = f"{middle_cut(preview)}\n(the whole is in {handle})"
         source = Source("tool", call.name)
         return ToolResult(call.id, output.ok, preview, source, handle, output.artifacts)
+
+
+def frozen(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of JSON arguments, down to the last list. Raises ValueError for what is no JSON."""
+    copied: dict[str, Any] = json.loads(canonical(arguments))
+    return copied
 
 
 def failed(call_id: str, name: str, message: str) -> ToolResult:

@@ -7,6 +7,7 @@ does llguidance run. Works on the ids of a ``tokenizer.json``, without transform
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
 from llmos.kernel.parse import Format
+from llmos.kernel.pointers import Pointers, Vocabulary
 from llmos.kernel.tool import Tool
 
 Bits = NDArray[np.int32]
@@ -37,6 +39,8 @@ class Grammars:
         self._tokenizer = LLTokenizer(codec.unspellable(), n_vocab=max(vocabulary, codec.size), eos_token=stop)
         self._compiled: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._codec = codec
+        self.bytes_of = codec.bytes_of
         plain = [i for i, b in enumerate(codec.bytes_of) if b and i not in codec.control_ids]
         thought = [] if form.think is None else [form.think]
         done = [] if form.think_end is None else [form.think_end]
@@ -47,18 +51,28 @@ class Grammars:
         self.thought = pack([*plain, *done], vocabulary)
         self.after_call = pack([*form.stops, *([self.newline] if self.newline >= 0 else form.opens)], vocabulary)
         self.done = pack(form.stops, vocabulary)
-        ends = [i for i in plain if codec.bytes_of[i][:1] in b'"]}' and not codec.bytes_of[i].strip(b'"]}\n')]
-        self.closers = pack([*ends, *form.closes], vocabulary)
+        # First the quote that ends a string, in which brackets are letters like others; then what ends the rest.
+        ends = {
+            c: [i for i in plain if codec.bytes_of[i][:1] in c and not codec.bytes_of[i].strip(b'"]}\n')]
+            for c in (b'"', b"]}")
+        }
+        self.closers = [pack(ends[b'"'], vocabulary), pack([*ends[b"]}"], *form.closes], vocabulary)]
         self.next_call = pack(form.opens, vocabulary)
         # A body that no grammar describes may hold the family's other control tokens.
         inner = sorted(codec.control_ids - form.opens) if form.style == "free" else []
         self.lost = pack([*plain, *inner, *form.stops, *form.closes], vocabulary)
 
-    def turn(self, tools: Sequence[Tool], thinking: bool = False) -> "TurnGrammar":
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The plain tokens, for :class:`Pointers`."""
+        return Vocabulary(self.bytes_of, self._codec.control_ids)
+
+    def turn(self, tools: Sequence[Tool], thinking: bool = False, pointers: Pointers | None = None) -> "TurnGrammar":
         """An assistant's turn: text, then calls of these tools alone, then its end."""
         calls = self._calls(tools) if tools and self.form.style != "free" else None
         made = TurnGrammar(self, calls, "think" if thinking else "text")
         made.open = bool(tools)
+        made.pointers = pointers
         return made
 
     def choices(self, choices: Sequence[str]) -> "TurnGrammar":
@@ -101,6 +115,8 @@ class TurnGrammar:
         self._first = True
         # Whether a call may begin.
         self.open = calls is not None
+        self.pointers: Pointers | None = None
+        self._written = b""  # of the call that is being made
 
     def mask(self, room: int | None = None) -> Bits:
         """Packed bits of the allowed ids, ``room`` tokens before the reply's end."""
@@ -110,8 +126,14 @@ class TurnGrammar:
             return rules.text_or_call if self.open and not short else rules.text
         if self._state in ("call", "choice"):
             bits: Bits = np.frombuffer(self._matcher.compute_bitmask(), np.int32)
-            closing = bits & rules.closers[: len(bits)] if short and self._state == "call" else bits[:0]
-            return closing if closing.any() else bits
+            if self.pointers is not None:
+                bits = self.pointers.narrow(self._written, bits)
+            if not short or self._state == "choice":
+                return bits
+            # The matcher's bits may be a word longer than the vocabulary needs.
+            size = min(len(bits), len(rules.text))
+            closing = (bits[:size] & closers[:size] for closers in rules.closers)
+            return next((found for found in closing if found.any()), bits)
         fixed: Bits = {
             "think": rules.thought,
             "after": rules.done if short else rules.after_call,
@@ -132,6 +154,7 @@ class TurnGrammar:
         elif token in form.opens:
             self._matcher = None if self._calls is None else self._calls.deep_copy()
             self._state = "lost" if self._matcher is None else "call"
+            self._written = b""
             return self.open
         elif state == "lost" and token in form.closes:
             self._state = "after"
@@ -162,6 +185,7 @@ class TurnGrammar:
         matcher = self._matcher.deep_copy() if self._matcher is not None else None
         made = TurnGrammar(self._rules, self._calls, self._state, matcher)
         made._first, made.open = self._first, self.open
+        made.pointers, made._written = self.pointers, self._written
         return made
 
     def _bare(self, token: int) -> None:
@@ -173,6 +197,7 @@ class TurnGrammar:
 
     def _inside(self, token: int) -> bool:
         ok = bool(self._matcher.consume_token(token))
+        self._written += self._rules.bytes_of[token] if token < len(self._rules.bytes_of) else b""
         if not ok or self._matcher.is_error():
             # A schema past the matcher's limits: the reply goes on, and the parser says what it thinks of it.
             self._state, self._matcher = "lost", None

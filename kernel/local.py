@@ -17,6 +17,7 @@ from llmos.kernel.engine import Branch, Delta, Engine, Finished, Sampling, Step,
 from llmos.kernel.errors import ModelError
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.parse import TurnParser, in_thought
+from llmos.kernel.pointers import Pointers
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
 from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
@@ -72,7 +73,8 @@ class LocalModel:
         ids = self.wire.render(messages, tools)
         with closing(self.engine.open(ids)) as root:
             branches: list[Branch] = [root] if n == 1 else root.fork(n)
-            turns = [self._turn(b, i, tools, sampling, len(ids)) for i, b in enumerate(branches)]
+            pointers = self._pointers(messages)
+            turns = [self._turn(b, i, tools, sampling, len(ids), pointers) for i, b in enumerate(branches)]
             try:
                 while turns:
                     for turn in list(turns):
@@ -91,9 +93,25 @@ class LocalModel:
         """Free what the engine keeps."""
         self.engine.close()
 
-    def _turn(self, branch: Branch, number: int, tools: Sequence[Tool], sampling: Sampling, prompt: int) -> "_Turn":
+    def _pointers(self, messages: Sequence[Message]) -> Pointers | None:
+        """What calls may name, for the embedded kernel; larger models are left free."""
+        return Pointers(self.grammars.vocabulary, messages) if isinstance(self.wire, EmbeddedWire) else None
+
+    def _turn(
+        self,
+        branch: Branch,
+        number: int,
+        tools: Sequence[Tool],
+        sampling: Sampling,
+        prompt: int,
+        pointers: Pointers | None,
+    ) -> "_Turn":
         thinking = in_thought(branch.ids, self.wire.form)
-        grammar = self.grammars.choices(sampling.choices) if sampling.choices else self.grammars.turn(tools, thinking)
+        grammar = (
+            self.grammars.choices(sampling.choices)
+            if sampling.choices
+            else self.grammars.turn(tools, thinking, pointers)
+        )
         # Branches of one request differ by their seeds, and each is the same whatever runs beside it.
         own = replace(sampling, seed=sampling.seed + number)
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))

@@ -9,10 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from llmos.kernel.context import build
-from llmos.kernel.dispatch import Dispatcher, failed
+from llmos.kernel.dispatch import Dispatcher, Permit, failed, frozen
 from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, LLMOSError
-from llmos.kernel.tool import Tool, ToolContext
+from llmos.kernel.labels import context_label, state_of
+from llmos.kernel.signals import inspect
+from llmos.kernel.tool import ToolContext
 from llmos.kernel.types import (
     Answer,
     ArtifactMade,
@@ -22,11 +24,14 @@ from llmos.kernel.types import (
     Decision,
     Event,
     Failure,
+    Label,
     Malformed,
+    Noticed,
     Paged,
     Progress,
     Request,
     Result,
+    Signal,
     Text,
     Thought,
     ToolCall,
@@ -34,6 +39,8 @@ from llmos.kernel.types import (
     Usage,
 )
 from llmos.kernel.worker import ToolThread
+
+SUSPICIOUS = 0.5  # a signal of this weight in a request makes the request untrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,8 @@ class Spent:
 class Kernel:
     """One session's process: its model, system text, dispatcher and log.
 
-    ``record`` makes an event durable before it returns when asked to; ``events`` is the whole log so far.
+    ``record`` makes an event durable before it returns when asked to; ``events`` is the whole log so far. ``audit``
+    keeps a decision before anything comes of it; when it raises, the call does not happen.
     """
 
     model: Model
@@ -87,11 +95,7 @@ class Kernel:
     budget: Budget = field(default_factory=Budget)
     sampling: Sampling = field(default_factory=Sampling)
     worker: ToolThread = field(default_factory=ToolThread)
-
-    @property
-    def tools(self) -> list[Tool]:
-        """The tools the model is told of."""
-        return list(self.dispatcher.tools.values())
+    audit: Callable[[ToolCall, Permit, Label], object] = lambda call, permit, label: None
 
     def run(self, request: str, attachments: Sequence[Attachment] = ()) -> Iterator[Event]:
         """Answer a request: yields every event; the last is an Answer or a Failure.
@@ -101,7 +105,7 @@ class Kernel:
         spent = Spent(self.budget)
         begun = len(self.events)
         try:
-            yield self._log(Request(id="", text=request, attachments=tuple(attachments)), durable=True)
+            yield from self._take(request, attachments)
             while True:
                 spent.check()
                 calls: list[ToolCall | Malformed] = []
@@ -120,17 +124,32 @@ class Kernel:
             self._log(Failure(id="", kind="interrupted", message="stopped", usage=spent.usage()), durable=True)
             raise
 
+    def _take(self, request: str, attachments: Sequence[Attachment]) -> Iterator[Event]:
+        """The request, and what is odd about it and its files; an odd request is trusted no more than a pasted text."""
+        odd = inspect(request)
+        label = Label(("user",), "untrusted" if any(s.weight >= SUSPICIOUS for s in odd) else "trusted")
+        yield self._log(Request(id="", text=request, attachments=tuple(attachments), label=label), durable=True)
+        yield from self._notice("request", odd)
+        for attachment in attachments:
+            yield from self._notice(attachment.source.name, inspect(attachment.preview))
+
+    def _notice(self, where: str, signals: Sequence[Signal]) -> Iterator[Event]:
+        if signals:
+            yield self._log(Noticed(id="", where=where, signals=tuple(signals)))
+
     def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
         """One assistant turn: streams its text, collects its calls."""
         room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 4)
-        count = lambda messages: self.model.count(messages, self.tools)  # noqa: E731
+        label = context_label(self.events)
+        tools = self.dispatcher.offered(label, state_of(self.events))
+        count = lambda messages: self.model.count(messages, tools)  # noqa: E731
         messages, dropped = build(self.system, self.events, count, room)
         if dropped:
             yield Paged(id="", dropped=dropped, tokens=room)
         tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
         sampling = replace(self.sampling, max_tokens=tokens)
         text, thought, cut = "", "", False
-        for delta in self.model.reply(messages, self.tools, sampling):
+        for delta in self.model.reply(messages, tools, sampling):
             match delta:
                 case TextDelta():
                     text += delta.text
@@ -146,41 +165,62 @@ class Kernel:
                     cut = delta.reason == "length"
             spent.check()
         if thought:
-            yield self._log(Thought(id="", text=thought.strip()))
+            yield self._log(Thought(id="", text=thought.strip(), label=label))
         if text.strip():
-            yield self._log(Text(id="", text=text.strip()))
+            yield self._log(Text(id="", text=text.strip(), label=label))
         if cut and not calls:
             raise BudgetError(f"the reply was cut after {tokens} tokens, the budget of one reply")
 
     def _act(self, call: ToolCall | Malformed, spent: Spent) -> Iterator[Event]:
         """One call: on disk before it runs, decided, run, its result on disk before the next token."""
+        call = self._placed(call)
         if isinstance(call, ToolCall):
-            call = replace(call, id=f"r{self._calls_so_far() + 1}")
             spent.check(pending=1)
             spent.calls.append(call)
-        else:
-            call = replace(call, id=f"r{self._calls_so_far() + 1}")
-        yield self._log(Call(id="", call=call), durable=True)
+        label, state = context_label(self.events), state_of(self.events)
+        yield self._log(Call(id="", call=call, label=label), durable=True)
         if isinstance(call, Malformed):
             yield from self._result(self.dispatcher.refuse(call, None))
             return
-        ruling, go = self.dispatcher.rule(call)
-        approved = go if ruling.verdict == "ask" else None
+        permit = self.dispatcher.rule(call, label, state)
+        verdict, rule = permit.ruling.verdict, permit.ruling.rule
+        self.audit(call, permit, label)
         yield self._log(
-            Decision(id="", call_id=call.id, verdict=ruling.verdict, rule=ruling.rule, approved=approved), durable=True
+            Decision(
+                id="",
+                call_id=call.id,
+                verdict=verdict,
+                rule=rule,
+                approved=permit.approved,
+                call_hash=permit.call_hash,
+                acts=permit.acts,
+            ),
+            durable=True,
         )
-        if not go:
-            yield from self._result(self.dispatcher.refuse(call, ruling))
+        if not permit.go:
+            yield from self._result(self.dispatcher.refuse(call, permit.ruling))
             return
         off = self.dispatcher.tools[call.name].available()
         if off:
             raise ToolOff(f"{call.name} is off: {off}")
-        yield from self._result((yield from self._run(call)))
+        yield from self._result((yield from self._run(call, permit, label)))
 
-    def _run(self, call: ToolCall) -> Generator[Event, None, ToolResult]:
+    def _placed(self, call: ToolCall | Malformed) -> ToolCall | Malformed:
+        """The call with its place in the session as its id, and arguments that nobody else holds."""
+        place = f"r{self._calls_so_far() + 1}"
+        if isinstance(call, Malformed):
+            return replace(call, id=place)
+        try:
+            return replace(call, id=place, arguments=frozen(call.arguments))
+        except ValueError as error:
+            return Malformed(place, str(dict(call.arguments)), f"the arguments are no JSON: {error}")
+
+    def _run(self, call: ToolCall, permit: Permit, label: Label) -> Generator[Event, None, ToolResult]:
         """Run an allowed call; what it tells meanwhile is shown and not kept."""
         context = ToolContext(self.dispatcher.workspace, timeout=self.budget.tool_seconds)
-        running = self.worker.watch(lambda tell: self.dispatcher.run(call, replace(context, progress=tell)), context)
+        running = self.worker.watch(
+            lambda tell: self.dispatcher.run(call, permit, replace(context, progress=tell), label), context
+        )
         with closing(running):
             while True:
                 try:
@@ -191,6 +231,8 @@ class Kernel:
 
     def _result(self, result: ToolResult) -> Iterator[Event]:
         yield self._log(Result(id="", result=result), durable=True)
+        if result.label.integrity == "untrusted":
+            yield from self._notice(result.call_id, inspect(result.preview))
         for artifact in result.artifacts:
             yield self._log(ArtifactMade(id="", artifact=artifact, call_id=result.call_id))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any, Literal, Protocol
 
-from llmos.kernel.types import Artifact
+from llmos.kernel.types import Artifact, Label
 
 Capability = Literal["net", "exec", "write", "spend"]
 
@@ -32,13 +32,15 @@ class ToolContext:
 class ToolOutput:
     """What a tool returns: ``text`` whole (dispatch shortens it and keeps the whole as a handle), and files made.
 
-    ``ok`` false marks an error the model can react to. ``preview`` replaces the shortened text if given.
+    ``ok`` false marks an error the model can react to. ``preview`` replaces the shortened text if given. ``label`` adds
+    what the tool knows of where its text came from (a host, a document); it can only make the result less trusted.
     """
 
     text: str
     ok: bool = True
     preview: str = ""
     artifacts: tuple[Artifact, ...] = ()
+    label: Label | None = None
 
 
 class Run(Protocol):

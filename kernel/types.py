@@ -25,6 +25,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of a text: where it comes from, whether others may have written it, who may read it.
+
+    ``origins`` are sorted, each an origin with a name where there is one (``file:notes.txt``); ``readers`` is ``user``
+    for private data.
+    """
+
+    origins: tuple[str, ...] = ()
+    integrity: Literal["trusted", "untrusted"] = "trusted"
+    readers: Literal["anyone", "user"] = "anyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something odd about a text that came in: its kind, what was found, and how much it should count (0 to 1)."""
+
+    kind: str
+    detail: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A file in the session's workspace that a tool made: a plot, a table, a page.
 
@@ -73,6 +95,7 @@ class ToolResult:
     handle: str = ""
     artifacts: tuple[Artifact, ...] = ()
     seconds: float = 0.0
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +139,7 @@ class Attachment:
     path: str
     preview: str
     source: Source
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +166,15 @@ class Request(_Event):
 
     text: str
     attachments: tuple[Attachment, ...] = ()
+    label: Label = field(default_factory=lambda: Label(("user",)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(_Event):
+    """Signals found in what came in: ``where`` is ``request``, a file's name or a call's id. They block nothing."""
+
+    where: str
+    signals: tuple[Signal, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +187,7 @@ class Text(_Event):
     text: str
     delta: bool = False
     by: Literal["model", "kernel"] = "model"
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,23 +196,30 @@ class Thought(_Event):
 
     text: str
     delta: bool = False
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(_Event):
-    """A tool call, on disk before its tool runs."""
+    """A tool call, on disk before its tool runs; its label is of all that was in view when it was made."""
 
     call: ToolCall | Malformed
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(_Event):
-    """What policy decided about a call, and by which rule."""
+    """What policy decided about a call, and by which rule; ``approved`` answers an ask.
+
+    ``call_hash`` binds it to the call's name and arguments; ``acts``: the call does more than compute in the box.
+    """
 
     call_id: str
     verdict: Literal["allow", "ask", "deny"]
     rule: str
     approved: bool | None = None
+    call_hash: str = ""
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,5 +274,17 @@ class Failure(_Event):
 
 
 Event = (
-    Started | Request | Text | Thought | Call | Decision | Progress | Result | ArtifactMade | Paged | Answer | Failure
+    Started
+    | Request
+    | Noticed
+    | Text
+    | Thought
+    | Call
+    | Decision
+    | Progress
+    | Result
+    | ArtifactMade
+    | Paged
+    | Answer
+    | Failure
 )

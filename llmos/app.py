@@ -5,17 +5,20 @@ Knows every part; no part knows it. Models and sandboxes are loaded when first n
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from llmos.kernel import config
-from llmos.kernel.dispatch import Dispatcher
+from llmos.kernel import config, grants
+from llmos.kernel.audit import Audit
+from llmos.kernel.dispatch import Asked, Dispatcher, Permit
 from llmos.kernel.engine import Model, Sampling
 from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, UsageError
+from llmos.kernel.labels import label_of
+from llmos.kernel.policy import Grants
 from llmos.kernel.session import Budget, Kernel
 from llmos.kernel.tool import Tool
-from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Request, Result, Started, ToolCall
+from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Label, Request, Result, Started, ToolCall
 from llmos.kernel.worker import ToolThread
 from llmos.memory import files as intake
 from llmos.memory import library
@@ -55,21 +58,29 @@ class LLMOS:
 
     ``model`` is ``embedded`` (the default), a checkpoint folder or hub name, an OpenAI-compatible URL, or a Model.
     ``tools`` are added to the built-in ones. ``approve`` is asked about calls that policy does not allow by itself;
-    without it they are denied. ``home`` is where sessions are kept.
+    without it they are denied. ``allow`` names tools that may act without being asked about, as ``llmos policy allow``
+    does for good. ``home`` is where sessions, grants and the audit are kept.
     """
 
     model: str | Model | None = None
     tools: Sequence[Tool] = ()
     home: str | Path | None = None
-    approve: Callable[[ToolCall], bool] | None = None
+    approve: Callable[[Asked], bool] | None = None
     seed: int = 0
     budget: Budget = field(default_factory=Budget)
+    allow: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.store = SessionStore(config.home(self.home))
         self._lock = threading.Lock()
         self._model: Model | None = None
         self._open: list[Session] = []
+        self.audit = Audit(self.store.home)
+
+    def grants(self) -> Grants:
+        """What the user allowed or denied beforehand. Raises UsageError where the file cannot be read."""
+        kept = grants.load(self.store.home)
+        return Grants((*kept.allow, *grants.granted(self.allow).allow), kept.deny)
 
     @property
     def model_name(self) -> str:
@@ -135,8 +146,6 @@ class Session:
     def __init__(self, system: LLMOS, log: SessionLog) -> None:
         self._system, self._log = system, log
         self._python = PythonTool(log.workspace, replay=good_code(log.events()))
-        # Starting the box takes as long as loading the model: let both happen at once.
-        self._python.warm()
         built_in = [make_calculator(), self._python.tool()]
         self._worker = ToolThread()
         self._tools = {tool.name: tool for tool in (*built_in, *system.tools)}
@@ -168,8 +177,11 @@ class Session:
     def stream(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Iterator[Event]:
         """Answer a request, event by event; the last is an Answer or a Failure. Raises UsageError for bad input."""
         checked = check_request(request)
-        attachments = self._attach(checked, files, stdin)
+        attachments = tuple(replace(a, label=label_of(a.source)) for a in self._attach(checked, files, stdin))
         events = list(self._log.events())
+        if attachments or self._earlier():
+            # Tables mean Python. Starting its box takes as long as loading the model: let both happen at once.
+            self._python.warm()
         model = self._system.load()
         if not any(isinstance(e, Started) for e in events):
             started = Started(
@@ -181,12 +193,13 @@ class Session:
         kernel = Kernel(
             model=model,
             system=load("system.md"),
-            dispatcher=Dispatcher(self._tools, self.workspace, self._system.approve),
+            dispatcher=Dispatcher(self._tools, self.workspace, self._system.approve, self._system.grants()),
             events=events,
             record=lambda event, durable: self._log.append(event, durable=durable),
             budget=self._system.budget,
             sampling=Sampling(seed=self._system.seed),
             worker=self._worker,
+            audit=self._audit,
         )
         yield from kernel.run(checked, attachments)
 
@@ -207,6 +220,19 @@ class Session:
         self._log.close()
         if self in self._system._open:
             self._system._open.remove(self)
+
+    def _audit(self, call: ToolCall, permit: Permit, label: Label) -> None:
+        """A decision goes into the record before anything comes of it."""
+        self._system.audit.append(
+            session=self.id,
+            call=call.id,
+            tool=call.name,
+            arguments_sha256=permit.call_hash,
+            labels=[label.integrity, label.readers, *label.origins],
+            verdict=permit.ruling.verdict,
+            rule=permit.ruling.rule,
+            approved=permit.approved,
+        )
 
     def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files: given, named in it, from standard input; else a library table that it speaks of."""

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from llmos import audit, policy
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.turn import PATIENCE, checked, read_stdin, say, summary_line, turn
 
@@ -25,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(policy.app, name="policy")
+app.add_typer(audit.app, name="audit")
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -43,8 +46,9 @@ Words = Annotated[list[str], typer.Argument(metavar="REQUEST", help="What you wa
 Id = Annotated[str, typer.Argument(metavar="ID", help="A session's id, the beginning of it, or last.")]
 Items = Annotated[str, typer.Argument(metavar="FILE.jsonl", help="Requests with what is expected, one a line.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Which measurement; a wrong name lists them.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Allow every call that policy asks about.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Allow the calls that policy lets --yes allow.")]
 Deny = Annotated[bool, typer.Option("--deny", help="Deny every call that policy asks about.")]
+Labels = Annotated[bool, typer.Option("--labels", help="Tell of each text where it comes from and if it is trusted.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answer's text and nothing else.")]
 
 
@@ -157,7 +161,9 @@ def run(
     from llmos.render import Screen, view
 
     screen = view(as_json=json, quiet=quiet)
-    approve = (lambda call: yes) if yes or deny else screen.ask
+    # Nobody to ask is not the same as no: what would be asked is then not even offered to the model.
+    ask = screen.ask if isinstance(screen, Screen) and not deny else None
+    approve = (lambda asked: asked.yes) if yes else ask
     with screen, LLMOS(model=model or context.obj, seed=seed, approve=approve) as system:
         if isinstance(screen, Screen):
             screen.wait("loading the model")
@@ -184,14 +190,14 @@ def sessions(json: Json = False) -> None:
 
 
 @app.command()
-def show(id: Id, json: Json = False) -> None:
+def show(id: Id, json: Json = False, labels: Labels = False) -> None:
     """Show a session again: its requests, calls, results and answers."""
     from llmos.kernel.config import home
     from llmos.memory.log import SessionStore
     from llmos.render import Screen, view
 
     events = SessionStore(home()).read(id)
-    with view(as_json=True) if json else Screen(transcript=True) as screen:
+    with view(as_json=True) if json else Screen(transcript=True, labels=labels) as screen:
         for event in events:
             screen.show(event)
 

@@ -21,6 +21,7 @@ from rich.text import Text as Styled
 
 from llmos.flow import Flow, one_line, seen
 from llmos.inline import picture, protocol
+from llmos.kernel.dispatch import Asked
 from llmos.kernel.types import (
     Answer,
     Artifact,
@@ -34,10 +35,10 @@ from llmos.kernel.types import (
     Progress,
     Request,
     Result,
+    Source,
     Started,
     Text,
     Thought,
-    ToolCall,
     ToolResult,
 )
 
@@ -50,7 +51,7 @@ class View(Protocol):
 
     def show(self, event: Event) -> None: ...
 
-    def ask(self, call: ToolCall) -> bool:
+    def ask(self, call: Asked) -> bool:
         """Whether the user lets this call happen; no where nobody can be asked."""
 
     def __enter__(self) -> Self: ...
@@ -71,7 +72,7 @@ def view(*, as_json: bool = False, quiet: bool = False, out: TextIO | None = Non
 class _Still:
     """What views without a live part share."""
 
-    def ask(self, call: ToolCall) -> bool:
+    def ask(self, call: Asked) -> bool:
         return False
 
     def __enter__(self) -> Self:
@@ -112,14 +113,16 @@ class Plain(_Still):
 class Screen:
     """A terminal: answers stream, calls are cards, pictures appear where the terminal can show them.
 
-    ``transcript`` shows a session that is over: requests and failures too, no spinner.
+    ``transcript`` shows a session that is over: requests and failures too, no spinner; ``labels`` also what is known
+    of each text.
     """
 
-    def __init__(self, out: TextIO | None = None, *, transcript: bool = False) -> None:
+    def __init__(self, out: TextIO | None = None, *, transcript: bool = False, labels: bool = False) -> None:
         self._console = Console(
             file=out or sys.stdout, highlight=False, markup=False, emoji=False, legacy_windows=False
         )
         self._transcript = transcript
+        self._labels = labels
         self._plain = "utf" not in (self._console.encoding or "").lower()
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal and not transcript
         self._inline = protocol() if self._console.is_terminal else ""
@@ -155,12 +158,12 @@ class Screen:
         else:
             self._status.update(label)
 
-    def ask(self, call: ToolCall) -> bool:
-        """Ask on the terminal itself, since standard input may be a file."""
+    def ask(self, call: Asked) -> bool:
+        """Ask on the terminal itself, since standard input may be a file; the arguments are shown whole."""
         self.rest()
         try:
             with open("/dev/tty", "r+b", buffering=0) as terminal:
-                terminal.write(f"Allow {one_line(call.name, 64)}? [y/N] ".encode())
+                terminal.write(asking(call).encode())
                 return terminal.readline(100).strip().lower() in (b"y", b"yes")
         except OSError:
             return False
@@ -181,9 +184,22 @@ class Screen:
             self.wait(event.text)
             return
         self.rest()
+        if self._labels:
+            self._label(event)
         handler = getattr(self, f"_on_{type(event).__name__.lower()}", None)
         if handler is not None:
             handler(event)
+
+    def _label(self, event: Event) -> None:
+        from llmos.kernel.labels import label_of, spell
+
+        labels = {
+            Request: lambda e: [label_of(Source("user")), *(a.label for a in e.attachments)],
+            Call: lambda e: [e.label],
+            Result: lambda e: [e.result.label],
+        }
+        for label in labels.get(type(event), lambda e: [])(event):
+            self._line(spell(label), "dim", "  ")
 
     def _text(self, event: Text) -> None:
         self._still()
@@ -307,6 +323,14 @@ class Screen:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+
+def asking(call: Asked) -> str:
+    """The question that a call is put to the user with: its arguments to the last letter, none of them unseen."""
+    shown = json.dumps(dict(call.arguments), ensure_ascii=False, indent=2)
+    if seen(shown) != shown:
+        shown = json.dumps(dict(call.arguments), ensure_ascii=True, indent=2)
+    return f"{one_line(call.name, 64)} {shown}\n{one_line(call.why, 200)}.\nAllow it, this once? [y/N] "
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

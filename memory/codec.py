@@ -20,6 +20,7 @@ from llmos.kernel.types import (
     Decision,
     Event,
     Failure,
+    Noticed,
     Paged,
     Progress,
     Request,
@@ -134,6 +135,8 @@ def to_public(event: Event) -> dict[str, Any]:
             return {"type": "started", "session": event.session, "model": event.model, "persona": event.persona}
         case Request():
             return {"type": "request", "text": event.text, "files": [file.path for file in event.attachments]}
+        case Noticed():
+            return {"type": "noticed", "where": event.where, "signals": [asdict(signal) for signal in event.signals]}
         case Text():
             told = {"type": "text", "text": event.text, "delta": event.delta}
             return told if event.by == "model" else {**told, "by": event.by}

@@ -150,7 +150,8 @@ class SessionStore:
     """All sessions below a home folder."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = Path(home) / "sessions"
+        self.home = Path(home)
+        self.folder = self.home / "sessions"
 
     def create(self) -> str:
         """Make an empty session and return its id: the UTC minute and four letters, such as 20261121-0315-k7f2."""

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from llmos.kernel.dispatch import PREVIEW, Dispatcher, middle_cut
+from llmos.kernel.dispatch import PREVIEW, Asked, Dispatcher, middle_cut
+from llmos.kernel.labels import PLAIN
+from llmos.kernel.policy import Grant, Grants, State
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
-from llmos.kernel.types import Malformed, ToolCall
+from llmos.kernel.types import Malformed, ToolCall, ToolResult
 
 SCHEMA = {
     "type": "object",
@@ -36,8 +38,14 @@ def call(**arguments: Any) -> ToolCall:
     return ToolCall("r1", "count", arguments)
 
 
+def carry_out(dispatcher: Dispatcher, wanted: ToolCall) -> ToolResult:
+    """Decide a call and run it."""
+    permit = dispatcher.rule(wanted, PLAIN, State())
+    return dispatcher.run(wanted, permit, ToolContext(dispatcher.workspace), PLAIN)
+
+
 def test_a_good_call_gives_its_text(dispatcher: Dispatcher, tmp_path: Path) -> None:
-    result = dispatcher.run(call(n=3), ToolContext(tmp_path))
+    result = carry_out(dispatcher, call(n=3))
     assert (result.ok, result.preview, result.handle) == (True, "xxx", "")
     assert result.source.name == "count"
 
@@ -46,18 +54,18 @@ def test_a_good_call_gives_its_text(dispatcher: Dispatcher, tmp_path: Path) -> N
 def test_arguments_that_break_the_schema_never_reach_the_tool(
     dispatcher: Dispatcher, tmp_path: Path, arguments: dict[str, Any]
 ) -> None:
-    result = dispatcher.run(call(**arguments), ToolContext(tmp_path))
+    result = carry_out(dispatcher, call(**arguments))
     assert not result.ok
     assert result.preview.startswith("error: ")
 
 
 def test_errors_and_bugs_of_a_tool_are_results(dispatcher: Dispatcher, tmp_path: Path) -> None:
-    assert dispatcher.run(call(n=13), ToolContext(tmp_path)).preview == "error: thirteen is not for me"
-    assert "RuntimeError: a bug" in dispatcher.run(call(n=14), ToolContext(tmp_path)).preview
+    assert carry_out(dispatcher, call(n=13)).preview == "error: thirteen is not for me"
+    assert "RuntimeError: a bug" in carry_out(dispatcher, call(n=14)).preview
 
 
 def test_a_long_result_is_cut_and_kept_whole_as_a_handle(dispatcher: Dispatcher, tmp_path: Path) -> None:
-    result = dispatcher.run(call(n=PREVIEW * 3), ToolContext(tmp_path))
+    result = carry_out(dispatcher, call(n=PREVIEW * 3))
     assert len(result.preview) < PREVIEW + 100
     assert (tmp_path / result.handle).read_text() == "x" * PREVIEW * 3
     assert result.handle in result.preview
@@ -65,24 +73,54 @@ def test_a_long_result_is_cut_and_kept_whole_as_a_handle(dispatcher: Dispatcher,
 
 def test_what_may_not_run_says_why(dispatcher: Dispatcher) -> None:
     unknown = ToolCall("r1", "rm", {})
-    ruling, go = dispatcher.rule(unknown)
-    assert not go
-    assert "there is no tool rm" in dispatcher.refuse(unknown, ruling).preview
+    permit = dispatcher.rule(unknown, PLAIN, State())
+    assert not permit.go
+    assert "there is no tool rm" in dispatcher.refuse(unknown, permit.ruling).preview
     assert "no closing brace" in dispatcher.refuse(Malformed("r2", "{", "no closing brace"), None).preview
 
 
-def test_an_ask_without_anybody_there_is_a_denial_and_approval_is_for_that_call(tmp_path: Path) -> None:
-    asked: list[ToolCall] = []
-    netted = {"web": Tool("web", "", {"type": "object"}, lambda a, c: ToolOutput("page"), frozenset({"net"}))}
-    wanted = ToolCall("r1", "web", {"url": "http://x"})
-    assert Dispatcher(netted, tmp_path).rule(wanted)[1] is False
+@pytest.fixture
+def netted() -> dict[str, Tool]:
+    return {"web": Tool("web", "", {"type": "object"}, lambda a, c: ToolOutput("page"), frozenset({"net"}))}
 
-    def approve(call: ToolCall) -> bool:
+
+WANTED = ToolCall("r1", "web", {"url": "http://x", "tags": ["a"]})
+
+
+def test_an_ask_without_anybody_there_is_a_denial_and_the_tool_is_not_offered(
+    tmp_path: Path, netted: dict[str, Tool]
+) -> None:
+    alone = Dispatcher(netted, tmp_path)
+    assert alone.rule(WANTED, PLAIN, State()).ruling.verdict == "deny"
+    assert alone.offered(PLAIN, State()) == []
+    assert Dispatcher(netted, tmp_path, lambda asked: False).offered(PLAIN, State()) == list(netted.values())
+    denied = Grants(deny=(Grant("web"),))
+    assert Dispatcher(netted, tmp_path, lambda asked: True, denied).offered(PLAIN, State()) == []
+
+
+def test_an_approval_shows_the_real_arguments_and_is_for_that_call_alone(
+    tmp_path: Path, netted: dict[str, Tool]
+) -> None:
+    asked: list[Asked] = []
+
+    def approve(call: Asked) -> bool:
         asked.append(call)
+        call.arguments["tags"].append("b")  # whoever is asked cannot change what runs
         return True
 
-    assert Dispatcher(netted, tmp_path, approve).rule(wanted)[1] is True
-    assert asked == [wanted]
+    dispatcher = Dispatcher(netted, tmp_path, approve)
+    permit = dispatcher.rule(WANTED, PLAIN, State())
+    assert permit.go
+    assert (asked[0].name, asked[0].rule, asked[0].yes) == ("web", "reaches-out", True)
+    assert WANTED.arguments == {"url": "http://x", "tags": ["a"]}
+    context = ToolContext(tmp_path)
+    assert dispatcher.run(WANTED, permit, context, PLAIN).ok
+    for other in ({"url": "http://y", "tags": ["a"]}, {"url": "http://x", "tags": ["a", "b"]}):
+        refused = dispatcher.run(ToolCall("r1", "web", other), permit, context, PLAIN)
+        assert "no permit" in refused.preview
+    no = Dispatcher(netted, tmp_path, lambda asked: False).rule(WANTED, PLAIN, State())
+    assert not no.go
+    assert not dispatcher.run(WANTED, no, context, PLAIN).ok
 
 
 def test_middle_cut_keeps_both_ends() -> None:
@@ -97,6 +135,6 @@ def test_a_link_planted_under_a_handles_name_is_never_followed(dispatcher: Dispa
     outside = tmp_path.parent / "outside.txt"
     outside.write_text("mine")
     (tmp_path / "r1.txt").symlink_to(outside)
-    dispatcher.run(call(n=PREVIEW * 3), ToolContext(tmp_path))
+    carry_out(dispatcher, call(n=PREVIEW * 3))
     assert outside.read_text() == "mine"
     assert not (tmp_path / "r1.txt").is_symlink()

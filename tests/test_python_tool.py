@@ -72,6 +72,35 @@ def test_a_plot_is_an_artifact_with_a_title_and_a_line(tool: PythonTool) -> None
 
 
 @boxed
+@pytest.mark.parametrize(
+    ("code", "value", "told"),
+    [
+        ("load('rounds')['Amount MUSD'].max()", "31", "'amount_musd' was taken"),
+        ("load('rounds')['amount_must'].max()", "31", "there is no column 'amount_must'"),
+        ("load('funding_rounds.csv')['amount'].sum()", "63.5", "'rounds.csv' was taken"),
+        ("load('rounds').nlargest(1, 'ammount_musd')[['amount_musd']].iloc[0, 0]", "31", "'ammount_musd'"),
+        ("load('rounds').groupby('dates')['amount'].sum().tolist()", "[12.5, 20, 31]", "'dates'"),
+        ("len(load('rounds').plot(x='dat', y=['amount_usd']).lines)", "1", "'amount_usd'"),
+        ("load('rounds')['amount_musd'].max()", "31", ""),
+    ],
+)
+def test_names_nearly_right_are_found_and_told(tool: PythonTool, code: str, value: str, told: str) -> None:
+    done = call(tool, code + "\n" if "plot" not in code else f"n = {code}\nplt.close('all')\nn")
+    lines = done.text.splitlines()
+    assert done.ok, done.text
+    assert value in lines
+    assert told in done.text
+    assert bool(told) == any(line.startswith("(there is no") for line in lines)
+
+
+@boxed
+def test_names_far_from_right_are_errors_that_tell_what_there_is(tool: PythonTool) -> None:
+    assert "the columns are: date, amount_musd" in call(tool, "load('rounds')['price']").text
+    assert "the files are: rounds.csv" in call(tool, "load('weather')").text
+    assert not call(tool, "{'amounts': 1}['amount']").ok
+
+
+@boxed
 def test_text_is_output_then_value_then_error(tool: PythonTool) -> None:
     assert call(tool, "print('a')\n6 * 7").text == "a\n42"
     assert call(tool, "x = 1").text == "(no output)"

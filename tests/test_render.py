@@ -12,6 +12,7 @@ from PIL import Image
 
 from llmos.flow import Flow, one_line, seen
 from llmos.inline import picture, protocol
+from llmos.kernel.dispatch import Asked
 from llmos.kernel.types import (
     Answer,
     Artifact,
@@ -156,7 +157,7 @@ def test_a_pipe_gets_the_answer_and_its_files_alone() -> None:
     answer = "Rounds grew from 5 to 65.\nSource: rounds: https://example.org/rounds\n"
     assert out.getvalue() == answer + "/tmp/none/plot-1.png\n"
     assert quiet.getvalue() == answer
-    assert not piped.ask(ToolCall("r1", "weather", {}))
+    assert not piped.ask(Asked("r1", "weather", {}))
 
 
 def test_a_transcript_tells_requests_and_failures() -> None:

@@ -96,7 +96,7 @@ def test_a_tool_with_effects_is_denied_when_nobody_is_there_and_asked_for_otherw
     with system(tmp_path, call, "done", tools=[mail]) as llmos, llmos.session() as session:
         session.run("send it")
         verdict = next(e for e in session.events() if isinstance(e, Decision))
-    assert (verdict.verdict, verdict.approved, sent) == ("ask", False, [])
+        assert (verdict.verdict, verdict.approved, sent) == ("deny", None, [])
     with system(tmp_path, call, "done", tools=[mail], approve=lambda call: True) as llmos:
         llmos.run("send it")
     assert sent == ["sent"]

@@ -50,9 +50,9 @@ class PythonTool:
 
     def available(self) -> str:
         """An empty string, or one line: why Python is off on this host, and what mends it."""
-        if self._warming is not None:
-            self._started.wait()
-        # A box that started proves more than a test could, and costs no time of its own.
+        # A box that starts proves more than a test could, and is needed next.
+        self.warm()
+        self._started.wait()
         return "" if self._starts else self_test()
 
     def warm(self) -> None:

@@ -25,7 +25,7 @@ WORKSPACE = "/session"  # not /workspace: on rented machines that is where the c
 FONTS = "/tmp/mpl"
 _MODULES = (
     "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_convert", "sandbox_figures", "sandbox_finish",
-    "sandbox_record", "sandbox_show", "sandbox_trend",
+    "sandbox_names", "sandbox_record", "sandbox_show", "sandbox_trend",
 )  # fmt: skip
 _HIDDEN = (
     "cmdline", "config.gz", "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules",

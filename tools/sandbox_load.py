@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from llmos.tools.sandbox_convert import convert, looks_like_data
+from llmos.tools.sandbox_names import letters, meant
 
 _DELIMITERS = ",;\t|"
 _SAMPLE = 200  # rows looked at to guess the delimiter
@@ -59,12 +60,17 @@ def find(name: str, root: Path = Path()) -> Path:
     for same in (
         lambda p: p.name.casefold() == plain,
         lambda p: p.stem.casefold() == plain or p.stem.casefold() == Path(plain).stem,
-        lambda p: _letters(p.stem) == _letters(Path(plain).stem),
+        lambda p: letters(p.stem) == letters(Path(plain).stem),
     ):
         found = [p for p in files if same(p)]
         if found:
             # An attached file is meant before one that code made.
             return next((p for p in found if "data" in p.parts), found[0])
+    near = meant(Path(plain).stem, sorted({p.stem for p in files if "data" in p.parts}), close=0.5)
+    if near is not None:
+        path = next(p for p in files if p.stem == near and "data" in p.parts)
+        print(f"(there is no file {name!r}; {path.name!r} was taken)")
+        return path
     have = ", ".join(p.relative_to(root).name for p in files) or "none"
     raise FileNotFoundError(f"no file named {name!r}; the files are: {have}")
 
@@ -202,10 +208,6 @@ def _read_json(path: Path) -> pd.DataFrame:
 
 def _is_text(value: object) -> bool:
     return value is None or isinstance(value, str) or value != value
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.casefold())
 
 
 def _tell(name: str, notes: list[str]) -> None:

@@ -158,7 +158,7 @@ class Prelude:
     def _pandas(self) -> None:
         import pandas as pd
 
-        from llmos.tools import sandbox_load
+        from llmos.tools import sandbox_load, sandbox_names
 
         for option, value in {
             "display.max_rows": 20,
@@ -171,6 +171,7 @@ class Prelude:
             pd.set_option(option, value)
         # Dates on matplotlib's own axis, not pandas' periods, or what is added to a plot later lands elsewhere.
         pd.plotting.plot_params["x_compat"] = True
+        sandbox_names.install(pd, pd.plotting.PlotAccessor)
         self.shell.user_ns.update({"pd": pd, "load": sandbox_load.load})
         for name in ("read_csv", "read_table", "read_json", "read_excel"):
             setattr(pd, name, _finding(getattr(pd, name)))

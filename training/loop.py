@@ -50,7 +50,7 @@ class Rows:
     @property
     def length(self) -> int:
         """Tokens a row."""
-        return self.ids.shape[1]
+        return int(self.ids.shape[1])
 
     def batches(self, seed: int) -> Iterator[Batch]:
         """Endless shuffled batches of about :data:`STEP` tokens."""

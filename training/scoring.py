@@ -187,10 +187,13 @@ def made(turn: Turn, mime: str) -> list[Path]:
 
 
 def plotted(turn: Turn) -> str:
-    """Everything a column's name may stand in: the labels of the plots, and the Python code of the calls."""
+    """Everything a column's name may stand in: the labels of the plots, the Python code of the calls, and what the
+    sandbox says that it took for a name nearly right."""
     records = [p.with_suffix(".json") for p in made(turn, "image/png")]
     texts = [text for r in records if r.is_file() for text in labels(json.loads(r.read_bytes()))]
     texts += [str(c.arguments.get("code", "")) for c in turn.calls if isinstance(c, ToolCall)]
+    results = [e.result.preview for e in turn.events if isinstance(e, Result)]
+    texts += [name for preview in results for name in re.findall(r"there is no column .*; '(.*)' was taken\)", preview)]
     return "\n".join(texts).casefold()
 
 

@@ -10,7 +10,7 @@ layers".
 import torch
 from torch import Tensor
 
-from llmos.kernel.qwen3 import Qwen3
+from llmos.kernel.qwen3 import Attention, Block, Qwen3
 
 OUTPUT = 3.0  # weight of the last norm: what was copied outweighs what was not
 SHARP = 2.0  # weight of the query and key norms where a circuit needs decided attention
@@ -34,12 +34,20 @@ def start(model: Qwen3, words: Tensor, seed: int) -> None:
         copy_what_followed(model, basis)
 
 
+def layer_attention(model: Qwen3, layer: int) -> Attention:
+    """The attention of a layer."""
+    block = model.model.layers[layer]
+    assert isinstance(block, Block)
+    return block.self_attn
+
+
 def with_constant(words: Tensor, direction: Tensor, share: float = 0.4) -> Tensor:
     """The rows with the same component along ``direction``, their lengths kept: what lets a head ignore the token."""
     norms = words.norm(dim=1, keepdim=True)
     rest = words - (words @ direction)[:, None] * direction
     rest = rest * (norms * (1 - share**2) ** 0.5 / rest.norm(dim=1, keepdim=True).clamp(min=1e-6))
-    return rest + norms * share * direction
+    made: Tensor = rest + norms * share * direction
+    return made
 
 
 def codes(basis: Tensor, size: int) -> tuple[Tensor, list[Tensor]]:
@@ -61,7 +69,7 @@ def slow(head: int) -> list[int]:
 
 def look_back(model: Qwen3, basis: Tensor) -> None:
     """Layer 0: head h attends to the token h + 1 places back and keeps its code."""
-    config, attention = model.config, model.model.layers[0].self_attn
+    config, attention = model.config, layer_attention(model, 0)
     size, heads = config.head_dim, min(3, config.num_attention_heads)
     near = [*range(NEAR), *range(size // 2, size // 2 + NEAR)]
     attention.q_norm.weight[near] = attention.k_norm.weight[near] = SHARP
@@ -84,7 +92,7 @@ def look_back(model: Qwen3, basis: Tensor) -> None:
 
 def copy_what_followed(model: Qwen3, basis: Tensor) -> None:
     """Layer 1: find where the last two tokens stood before, and add the token that followed them to what comes next."""
-    config, attention = model.config, model.model.layers[1].self_attn
+    config, attention = model.config, layer_attention(model, 1)
     size = config.head_dim
     dims = slow(size)
     attention.q_norm.weight[dims] = attention.k_norm.weight[dims] = SHARP
