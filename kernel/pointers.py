@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.kernel.slots import Column, fitting
 from llmos.kernel.types import Message
 
 Bits = NDArray[np.int32]
 
 _FILE = re.compile(r"^file '([^'\"\\]+)'", re.M)
 _COLUMNS = re.compile(r"^columns: (.*)$", re.M)
-_NAME = re.compile(r"'([^'\"\\\u2026]+)' \(")
+_NAME = re.compile(r"'([^'\"\\\u2026]+)' \(([\w/]+)")
 # What stands before a quoted column name, or before one in a list of them.
 _TAKES = rb"\b(?:x|y|index|columns|values|by|column)=|df\[|\]\[|\)\["
 _CALLS = rb"(?:groupby|set_index|boxplot|sort_values)\(|n(?:largest|smallest)\(\d+, "
@@ -71,6 +72,9 @@ class Pointers:
     def __init__(self, vocabulary: Vocabulary, messages: Sequence[Message]) -> None:
         self._vocabulary = vocabulary
         self._files, self._columns = named(messages)
+        asked = [m for m in messages if m.role == "user"]
+        parts = asked[-1].parts if asked else ()
+        self._request = " ".join(p.content for p in parts if p.source.origin == "user" and isinstance(p.content, str))
         self._numbers = UNSAID | said(messages)
 
     def narrow(self, written: bytes, bits: Bits) -> Bits:
@@ -90,8 +94,10 @@ class Pointers:
     def _in_code(self, code: bytes) -> Bits | None:
         load = _LOAD.search(code)
         found = load or _ONE.search(code) or _LIST.search(code)
-        names = self._files if load else self._columns
-        if found is None or not names:
+        if found is None:
+            return None
+        names = self._files if load else fitting(code, self._columns, self._request)
+        if not names:
             return None
         begun, ids = found[1], set[int]()
         for name in names:
@@ -117,17 +123,17 @@ class Pointers:
         return wanted | self._vocabulary.others if not begun or begun in self._numbers else wanted
 
 
-def named(messages: Sequence[Message]) -> tuple[list[str], list[str]]:
+def named(messages: Sequence[Message]) -> tuple[list[str], list[Column]]:
     """The files and the columns that previews in the context name."""
     files: dict[str, None] = {}
-    columns: dict[str, None] = {}
+    columns: dict[str, Column] = {}
     for message in messages:
         for part in message.parts:
             if part.source.origin in ("file", "library") and isinstance(part.content, str):
                 files |= dict.fromkeys(_FILE.findall(part.content))
                 for line in _COLUMNS.findall(part.content):
-                    columns |= dict.fromkeys(_NAME.findall(line))
-    return list(files), list(columns)
+                    columns |= {name: Column(name, kind) for name, kind in _NAME.findall(line)}
+    return list(files), list(columns.values())
 
 
 def said(messages: Sequence[Message]) -> set[str]:

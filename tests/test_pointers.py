@@ -51,7 +51,8 @@ def allowed(codec: Codec, pointers: Pointers, written: str) -> set[str]:
 def test_previews_name_their_files_and_columns(table: str) -> None:
     files, columns = named(asked("plot", table))
     assert files == ["rounds.csv"]
-    assert columns == ["date", "Amount (MUSD)", "lead investor", "amount"]
+    assert [c.name for c in columns] == ["date", "Amount (MUSD)", "lead investor", "amount"]
+    assert [c.kind for c in columns] == ["month", "number", "text", "number"]
     assert named([Message("user", (Part("file 'x.csv': 3 rows\ncolumns: 'a' (text)", USER),))]) == ([], [])
 
 
