@@ -37,8 +37,9 @@ def fitting(code: bytes, columns: Sequence[Column], request: str) -> list[str]:
         meant = [n for n in numbers if n in said and n not in used]
         return meant or [n for n in numbers if n not in used] or everything
     if _AXIS.search(code):
-        meant = [n for n in others if n in said]
-        if meant:
+        # A time is the natural axis, also where a word of the subject happens to be a column's.
+        meant = [c.name for c in columns if c.name in others and (c.name in said or c.kind in TIMES)]
+        if said & set(others):
             return meant
         pair = [n for n in numbers if n in said]
         return [*others, *(pair if len(pair) > 1 else [])] or everything

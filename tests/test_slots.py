@@ -39,6 +39,7 @@ def test_of_two_columns_with_the_same_words_the_better_covered_is_meant() -> Non
     [
         ("ax = df.plot(x='", "cups sold per week", ["week"]),
         ("ax = df.plot(x='", "takings", ["week", "shop"]),
+        ("ax = df.plot(x='", "takings of the shop", ["week", "shop"]),
         ("ax = df.plot(x='", "cakes against cups", ["week", "shop", "cups_sold", "cakesSold"]),
         ("ax = df.plot(x='week', y='", "cups sold per week", ["cups_sold"]),
         ("ax = df.plot(x='week', y=['cups_sold', '", "cups and cakes", ["cakesSold"]),
