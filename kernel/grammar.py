@@ -6,21 +6,19 @@ does llguidance run. Works on the ids of a ``tokenizer.json``, without transform
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
-from numpy.typing import NDArray
 
+from llmos.kernel.bits import Bits, pack
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
 from llmos.kernel.parse import Format
 from llmos.kernel.pointers import Pointers, Vocabulary
 from llmos.kernel.tool import Tool
-
-Bits = NDArray[np.int32]
 
 # Strings and lists without a bound of their own get these, so that every call closes.
 TEXT_LIMIT, LIST_LIMIT = 4000, 200
@@ -204,14 +202,6 @@ class TurnGrammar:
         elif self._matcher.is_stopped():
             self._state, self._matcher = "done" if self._state == "choice" else "after", None
         return ok
-
-
-def pack(ids: Iterable[int], vocabulary: int) -> Bits:
-    """Allowed ids as packed bits, int32 of shape (ceil(vocabulary / 32),)."""
-    bits = np.zeros(-(-vocabulary // 32) * 32, dtype=np.uint8)
-    bits[[i for i in ids if i < vocabulary]] = 1
-    packed: Bits = np.packbits(bits, bitorder="little").view(np.int32)
-    return packed
 
 
 def calls_lark(tools: Sequence[Tool], form: Format, strict: set[str] | None = None) -> str:

@@ -6,15 +6,11 @@ kernel writes its code and expressions, and how previews name files and columns;
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from llmos.kernel.bits import Bits, pack
 from llmos.kernel.slots import Column, fitting
 from llmos.kernel.types import Message
-
-Bits = NDArray[np.int32]
 
 _FILE = re.compile(r"^file '([^'\"\\]+)'", re.M)
 _COLUMNS = re.compile(r"^columns: (.*)$", re.M)
@@ -50,20 +46,13 @@ class Vocabulary:
 
     def __init__(self, bytes_of: Sequence[bytes], control: frozenset[int]) -> None:
         self.ids = {b: i for i, b in enumerate(bytes_of) if b and i not in control}
-        self.words = -(-len(bytes_of) // 32)
+        self.size = len(bytes_of)
         self.quotes = [i for b, i in self.ids.items() if b[:1] == b"'"]
         # Tokens that go on with a number, and all others.
         self.digits = {b: i for b, i in self.ids.items() if b in b"0123456789" and len(b) == 1}
         self.point = self.ids.get(b".")
         other = [i for b, i in self.ids.items() if not b[:1].isdigit() and b[:1] != b"."]
-        self.others = self.pack(other)
-
-    def pack(self, ids: Iterable[int]) -> Bits:
-        """Ids as packed bits."""
-        bits = np.zeros(self.words * 32, dtype=np.uint8)
-        bits[list(ids)] = 1
-        packed: Bits = np.packbits(bits, bitorder="little").view(np.int32)
-        return packed
+        self.others = pack(other, self.size)
 
 
 class Pointers:
@@ -107,7 +96,7 @@ class Pointers:
                 ids.update(i for k in range(1, len(rest) + 1) if (i := self._vocabulary.ids.get(rest[:k])) is not None)
                 if rest == b"'":
                     ids.update(self._vocabulary.quotes)
-        return self._vocabulary.pack(ids) if ids else None
+        return pack(ids, self._vocabulary.size) if ids else None
 
     def _in_expression(self, text: bytes) -> Bits | None:
         found = _NUMBER.search(text)
@@ -118,7 +107,7 @@ class Pointers:
         ids = [i for b, i in self._vocabulary.digits.items() if b.decode() in going]
         if "." in going and self._vocabulary.point is not None:
             ids.append(self._vocabulary.point)
-        wanted = self._vocabulary.pack(ids)
+        wanted = pack(ids, self._vocabulary.size)
         # A number may end where one is whole; where none has begun anything else may come.
         return wanted | self._vocabulary.others if not begun or begun in self._numbers else wanted
 
@@ -153,10 +142,6 @@ def said(messages: Sequence[Message]) -> set[str]:
 
 
 def number_words(number: str, part: str, unit: str) -> list[str]:
-    """``2``, ``.4`` and ``million`` as ``2400000``; nothing where there is no such word."""
-    places: Mapping[str, int] = _TIMES
-    if unit.lower() not in places:
-        return []
-    after = part[1:].ljust(places[unit.lower()], "0")
-    kept = places[unit.lower()]
-    return [(number + after[:kept]).lstrip("0") or "0"] if len(after) == kept else []
+    """``2``, ``.4`` and ``million`` as ``2400000``; nothing where there is no such word, or digits are left over."""
+    places, after = _TIMES.get(unit.lower(), -1), part[1:]
+    return [(number + after.ljust(places, "0")).lstrip("0") or "0"] if len(after) <= places else []

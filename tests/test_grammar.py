@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from llmos.kernel import wire
+from llmos.kernel.bits import pack
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade, TextDelta
-from llmos.kernel.grammar import TEXT_LIMIT, Grammars, TurnGrammar, bounded, pack
+from llmos.kernel.grammar import TEXT_LIMIT, Grammars, TurnGrammar, bounded
 from llmos.kernel.tool import Tool, ToolOutput
 from llmos.kernel.types import ToolCall
 
