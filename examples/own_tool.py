@@ -12,7 +12,7 @@ def roll(arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
 
 
 schema = {"type": "object", "properties": {"sides": {"type": "integer", "minimum": 2}}, "required": ["sides"]}
-die = Tool("roll", "rolls a die", schema, roll, capabilities=frozenset())
+die = Tool("roll", "rolls a die", schema, roll, capabilities=frozenset(), derives=True)
 model = Scripted([ToolCall("1", "roll", {"sides": 20}), "You rolled a 20."])
 
 with LLMOS(model=model, tools=[die]) as system:

@@ -7,14 +7,16 @@ only.
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import stat
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 MAX_DEPTH = 64  # folders within folders; deeper is treated as an attack on whoever walks them
 _OPENAT2 = 437  # on every architecture
@@ -40,14 +42,55 @@ class Usage:
 def open_beneath(root: Path, name: str, flags: int, mode: int = 0) -> int:
     """A file descriptor of ``name`` (relative) below ``root``. Raises ``OSError``: ELOOP for a link, EXDEV for a way
     out."""
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC | os.O_NONBLOCK, mode, _RESOLVE)
     with _folder(root) as folder:
+        return _open(folder, name, flags, mode)
+
+
+@contextmanager
+def made(root: Path, name: PurePath) -> Iterator[int]:
+    """The descriptor of the folder ``name`` below ``root``, made with all on its way. Raises ``OSError`` as
+    :func:`open_beneath` does."""
+    here = os.open(root, _LOOK)
+    try:
+        for part in name.parts:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, 0o755, dir_fd=here)
+            inner = _open(here, part, os.O_RDONLY | os.O_DIRECTORY)
+            os.close(here)
+            here = inner
+        yield here
+    finally:
+        os.close(here)
+
+
+def _open(folder: int, name: str, flags: int, mode: int = 0) -> int:
+    flags |= os.O_CLOEXEC | os.O_NONBLOCK
+    if sys.platform == "linux":
+        how = struct.pack("=QQQ", flags, mode, _RESOLVE)
         libc = ctypes.CDLL(None, use_errno=True)
         fd: int = libc.syscall(_OPENAT2, folder, os.fsencode(name), how, len(how))
-        if fd < 0:
-            error = ctypes.get_errno()
+        if fd >= 0:
+            return fd
+        error = ctypes.get_errno()
+        if error != errno.ENOSYS:
             raise OSError(error, os.strerror(error), name)
-        return fd
+    return _walked(folder, name, flags, mode)
+
+
+def _walked(folder: int, name: str, flags: int, mode: int = 0) -> int:
+    """As ``openat2`` does it, folder by folder: for kernels before 5.6 and systems that refuse the call."""
+    *parents, last = PurePath(name).parts or (".",)
+    if ".." in (*parents, last) or name.startswith("/"):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+    here = os.dup(folder)
+    try:
+        for part in parents:
+            inner = os.open(part, _LOOK, dir_fd=here)
+            os.close(here)
+            here = inner
+        return os.open(last, flags | os.O_NOFOLLOW, mode, dir_fd=here)
+    finally:
+        os.close(here)
 
 
 def read(root: Path, name: str, limit: int) -> bytes:
@@ -78,11 +121,11 @@ def replace(root: Path, name: str, data: bytes) -> Path:
     return create(root, name, data)
 
 
-def usage(root: Path) -> Usage:
-    """Bytes and inodes in use. Raises :class:`TooDeep`. A folder that its owner made unreadable is opened again
-    first."""
+def usage(root: Path, strict: bool = True) -> Usage:
+    """Bytes and inodes in use. Raises :class:`TooDeep` or, unless ``strict``, leaves out what is deeper. A folder that
+    its owner made unreadable is opened again first."""
     size = files = 0
-    for _, _, status in _walk(root):
+    for _, _, status in _walk(root, strict):
         size += status.st_blocks * 512
         files += 1
     return Usage(size, files)
@@ -165,10 +208,10 @@ def _folder(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _walk(root: Path) -> Iterator[tuple[int, str, os.stat_result]]:
+def _walk(root: Path, strict: bool = True) -> Iterator[tuple[int, str, os.stat_result]]:
     """Everything below ``root``: (descriptor of its folder, name, status); what vanishes meanwhile is skipped."""
     with _folder(root) as fd:
-        for folder, name, status, _ in _below(fd, Path()):
+        for folder, name, status, _ in _below(fd, Path(), strict):
             yield folder, name, status
 
 
@@ -178,8 +221,10 @@ def _paths(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
             yield path / name, status
 
 
-def _below(folder: int, path: Path) -> Iterator[tuple[int, str, os.stat_result, Path]]:
+def _below(folder: int, path: Path, strict: bool = True) -> Iterator[tuple[int, str, os.stat_result, Path]]:
     if len(path.parts) >= MAX_DEPTH:
+        if not strict:
+            return
         raise TooDeep(f"folders nested more than {MAX_DEPTH} deep")
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -192,7 +237,7 @@ def _below(folder: int, path: Path) -> Iterator[tuple[int, str, os.stat_result, 
                 inner = _enter(folder, entry.name)
                 if inner >= 0:
                     try:
-                        yield from _below(inner, path / entry.name)
+                        yield from _below(inner, path / entry.name, strict)
                     finally:
                         os.close(inner)
 

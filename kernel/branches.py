@@ -5,7 +5,6 @@ would overwrite another's tokens copies the shared part first. Prompts that begi
 nothing of text or tools, nor what the network is.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from llmos.kernel.engine import Branch, EngineInfo, Grammar, Sampling, Step
 from llmos.kernel.errors import BudgetError
+from llmos.kernel.fair import FairLock
 from llmos.kernel.sampler import Sampler
 
 # Slots nobody uses that are kept for prompts to come.
@@ -53,7 +53,7 @@ class TorchEngine:
     def __init__(self, net: Net, context_length: int | None = None) -> None:
         self.net = net
         self.window = min(context_length or net.info.context_length, net.info.context_length)
-        self.lock = threading.RLock()
+        self.lock = FairLock()
         self._slots: list[_Slot] = []
         self._clock = count(1)
         self.computed = 0
@@ -68,7 +68,8 @@ class TorchEngine:
         if len(ids) >= self.window:
             raise BudgetError(
                 f"the prompt has {len(ids)} tokens, the model's window holds {self.window}: "
-                "shorten the request, attach less, or use a model with a longer window"
+                "shorten the request, attach less, or use a model with a longer window",
+                "context",
             )
         if not ids:
             raise ValueError("a branch needs at least one id")
@@ -160,7 +161,9 @@ class TorchBranch:
     def extend(self, ids: Sequence[int]) -> None:
         """Append given ids. Raises BudgetError past the window."""
         if len(self._ids) + len(ids) >= self._engine.window:
-            raise BudgetError(f"the branch would have {len(self._ids) + len(ids)} tokens of {self._engine.window}")
+            raise BudgetError(
+                f"the branch would have {len(self._ids) + len(ids)} tokens of {self._engine.window}", "context"
+            )
         if ids:
             self._ids.extend(ids)
             self._logits = None

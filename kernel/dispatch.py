@@ -14,6 +14,7 @@ from llmos.kernel import beneath
 from llmos.kernel.audit import call_hash, canonical
 from llmos.kernel.labels import acts, result_label
 from llmos.kernel.policy import Grants, Ruling, State, decide
+from llmos.kernel.scrub import Scrub
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
 from llmos.kernel.types import Label, Malformed, Source, ToolCall, ToolResult
 
@@ -52,12 +53,16 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """The tools of a session, its workspace, and who approves what policy asks for (None: nobody is there)."""
+    """The tools of a session, its workspace, and who approves what policy asks for (None: nobody is there).
+
+    ``scrub`` knows the registered secrets: no call takes one out, no result brings one in.
+    """
 
     tools: Mapping[str, Tool]
     workspace: Path
     approve: Approve | None = None
     grants: Grants = field(default_factory=Grants)
+    scrub: Scrub = field(default_factory=Scrub)
 
     def offered(self, label: Label, state: State) -> list[Tool]:
         """The tools the model is told of: what policy would deny whatever the arguments cannot even be spelled."""
@@ -68,7 +73,8 @@ class Dispatcher:
     def rule(self, call: ToolCall, label: Label, state: State) -> Permit:
         """What policy says of a call; an ask is put to the approver."""
         tool = self.tools.get(call.name)
-        ruling = decide(tool, canonical(call.arguments), label, state, self.grants, self.approve is not None)
+        attended, secret = self.approve is not None, self.scrub.holds_secret(call)
+        ruling = decide(tool, canonical(call.arguments), label, state, self.grants, attended, secret)
         digest = call_hash(call.name, call.arguments)
         approved = None
         if ruling.verdict == "ask":
@@ -103,7 +109,9 @@ class Dispatcher:
             output = ToolOutput(f"error: {error}", ok=False)
         except Exception as error:
             output = ToolOutput(f"error: {call.name} failed: {type(error).__name__}: {error}", ok=False)
-        result = self._shorten(call, output)
+        # Before anything of it is cut, kept or shown.
+        text, preview = self.scrub.text(output.text), self.scrub.text(output.preview)
+        result = self._shorten(call, replace(output, text=text, preview=preview))
         joined = result_label(tool, label, result.source, output.label)
         return replace(result, label=joined, seconds=round(time.monotonic() - began, 4))
 

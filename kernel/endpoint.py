@@ -83,7 +83,7 @@ class Endpoint:
         if status in (401, 403):
             return ModelError(f"{self.base} refuses the key ({status}): set LLMOS_API_KEY in the environment")
         if status in (400, 413, 422) and any(w in said.lower() for w in ("context length", "context size", "too long")):
-            return BudgetError(f"the prompt is over the window of {body and body.get('model')}: {said}")
+            return BudgetError(f"the prompt is over the window of {body and body.get('model')}: {said}", "context")
         if status == 404 and body is not None:
             with contextlib.suppress(ModelError):
                 known = self.models(must=True)

@@ -46,9 +46,11 @@ def join(labels: Iterable[Label]) -> Label:
 def result_label(tool: Tool | None, call: Label, source: Source, own: Label | None = None) -> Label:
     """A result's label: of the call that asked for it, of the tool, and of what the tool says that it read.
 
-    What a tool fetched from other machines is untrusted, whatever it says.
+    What a tool fetched from other machines is untrusted, whatever it says; so is what a tool says nothing of, unless it
+    is made from its arguments alone.
     """
-    outside = Label((), "untrusted") if "net" in effects(tool) else PLAIN
+    silent = own is None and (tool is None or not tool.derives)
+    outside = Label((), "untrusted") if silent or "net" in effects(tool) else PLAIN
     return join([call, label_of(source), outside, own or PLAIN])
 
 

@@ -34,14 +34,23 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A tool the user allowed or denied, for all calls or those whose arguments have the values of ``where``."""
+    """A tool the user allowed or denied, for all calls or those whose arguments have the values of ``where``.
+
+    A value of ``*`` is any.
+    """
 
     tool: str
     where: tuple[tuple[str, str], ...] = ()
 
     def covers(self, name: str, arguments: Mapping[str, Any]) -> bool:
         """Whether it speaks of this call."""
-        return self.tool == name and all(str(arguments.get(key)) == value for key, value in self.where)
+        return self.tool == name and all(
+            key in arguments if value == "*" else str(arguments.get(key)) == value for key, value in self.where
+        )
+
+    def covers_whole(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether it speaks of this call and of each of its arguments: what allows ``to=mum`` allows no ``bcc``."""
+        return self.covers(name, arguments) and (not self.where or arguments.keys() <= dict(self.where).keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Rule:
     declared: bool | None = None
     tainted: bool | None = None
     completes: bool | None = None
+    secret: bool | None = None
     only: frozenset[Capability] | None = None
     does: frozenset[Capability] | None = None
 
@@ -90,6 +100,7 @@ class Facts:
     declared: bool
     tainted: bool
     completes: bool
+    secret: bool
     does: frozenset[Capability]
 
 
@@ -100,13 +111,14 @@ def decide(
     state: State,
     grants: Grants = Grants(),
     attended: bool = True,
+    secret: bool = False,
 ) -> Ruling:
     """Decide a call. ``tool`` is None for a name that the session does not have; ``arguments`` are canonical JSON.
 
     ``label`` is of all that the call may derive from. Where nobody is there to ask (not ``attended``), an ask is a
-    denial.
+    denial. ``secret``: the arguments hold a registered secret.
     """
-    facts = gather(tool, arguments, label, state, grants)
+    facts = gather(tool, arguments, label, state, grants, secret)
     for rule in rules():
         if fits(rule, facts):
             if rule.verdict == "ask" and not attended:
@@ -115,7 +127,9 @@ def decide(
     return Ruling("deny", "no-rule", "no rule allows it")
 
 
-def gather(tool: Tool | None, arguments: str, label: Label, state: State, grants: Grants) -> Facts:
+def gather(
+    tool: Tool | None, arguments: str, label: Label, state: State, grants: Grants, secret: bool = False
+) -> Facts:
     """The facts of a call."""
     does = effects(tool)
     untrusted = state.untrusted or label.integrity == "untrusted"
@@ -125,10 +139,11 @@ def gather(tool: Tool | None, arguments: str, label: Label, state: State, grants
     return Facts(
         known=tool is not None,
         denied=any(g.covers(name, given) for g in grants.deny),
-        granted=any(g.covers(name, given) for g in grants.allow),
+        granted=any(g.covers_whole(name, given) for g in grants.allow),
         declared=tool is not None and tool.capabilities is not None,
         tainted=untrusted,
         completes=untrusted and private and bool(does & OUTWARD),
+        secret=secret,
         does=does,
     )
 
@@ -144,7 +159,7 @@ def fits(rule: Rule, facts: Facts) -> bool:
         return False
     if rule.does is not None and not facts.does & rule.does:
         return False
-    asked = ("known", "denied", "granted", "declared", "tainted", "completes")
+    asked = ("known", "denied", "granted", "declared", "tainted", "completes", "secret")
     return all(getattr(rule, name) in (None, getattr(facts, name)) for name in asked)
 
 

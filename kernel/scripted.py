@@ -59,7 +59,8 @@ class Scripted:
         """The next reply; with ``n`` branches, the next ``n``. With ``choices``, a reply must be one of them."""
         size = self.count(messages, tools)
         if size >= self._window:
-            raise BudgetError(f"the prompt has {size} words, the scripted model's window holds {self._window}")
+            told = f"the prompt has {size} words, the scripted model's window holds {self._window}"
+            raise BudgetError(told, "context")
         self.seen.append(list(messages))
         self.offered.append([t.name for t in tools])
         for branch in range(n):

@@ -54,6 +54,8 @@ class Tool:
     """A tool as the kernel knows it. ``parameters`` is a JSON schema of type object.
 
     ``capabilities`` says what it does beyond computing; ``None`` means undeclared, which policy treats as all of them.
+    ``derives``: what it returns comes from its arguments and the session's files alone. Any other tool's answers, and
+    its errors, are taken to hold text that others wrote, where the output has no label of its own.
     ``available`` returns an empty string, or one line why the tool is off on this host and what mends it.
     ``close`` frees what it holds (a sandbox) at the end of the session.
     """
@@ -65,3 +67,4 @@ class Tool:
     capabilities: frozenset[Capability] | None = None
     available: Callable[[], str] = lambda: ""
     close: Callable[[], None] = lambda: None
+    derives: bool = False

@@ -266,11 +266,15 @@ class Answer(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure(_Event):
-    """The end of a request that was not: ``kind`` such as ``budget``, ``model``, ``denied``, ``interrupted``."""
+    """The end of a request that was not: ``kind`` such as ``budget``, ``model``, ``denied``, ``interrupted``.
+
+    ``budget`` names the budget or quota that was reached, where one was.
+    """
 
     kind: str
     message: str
     usage: Usage = field(default_factory=Usage)
+    budget: str = ""
 
 
 Event = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmos.app import LLMOS, Session
-    from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, ModelError, UsageError
+    from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, ModelError, QuotaError, UsageError
     from llmos.kernel.scripted import Scripted
     from llmos.kernel.session import Budget
     from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
@@ -24,6 +24,7 @@ _HOMES = {
     "DeniedError": "llmos.kernel.errors",
     "LLMOSError": "llmos.kernel.errors",
     "ModelError": "llmos.kernel.errors",
+    "QuotaError": "llmos.kernel.errors",
     "UsageError": "llmos.kernel.errors",
     "Scripted": "llmos.kernel.scripted",
     "Budget": "llmos.kernel.session",
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "LLMOSError",
     "ModelError",
+    "QuotaError",
     "Scripted",
     "Session",
     "Tool",

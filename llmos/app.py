@@ -5,27 +5,32 @@ Knows every part; no part knows it. Models and sandboxes are loaded when first n
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 
-from llmos.kernel import config, grants
+from llmos.kernel import config, grants, vault
 from llmos.kernel.audit import Audit
 from llmos.kernel.dispatch import Asked, Dispatcher, Permit
 from llmos.kernel.engine import Model, Sampling
-from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, UsageError
+from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, QuotaError, UsageError
+from llmos.kernel.fair import Sharing
 from llmos.kernel.labels import label_of
 from llmos.kernel.policy import Grants
+from llmos.kernel.redact import Redactor
+from llmos.kernel.scrub import Scrub
+from llmos.kernel.secrets import Scanner, Secret
 from llmos.kernel.session import Budget, Kernel
 from llmos.kernel.tool import Tool
-from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Label, Request, Result, Started, ToolCall
+from llmos.kernel.types import Answer, Attachment, Call, Event, Failure, Label, Request, Result, Started, Text, ToolCall
 from llmos.kernel.worker import ToolThread
 from llmos.memory import files as intake
-from llmos.memory import library
+from llmos.memory import library, quotas, room
 from llmos.memory.log import SessionLog, SessionStore, Summary
 from llmos.prompts import load
 from llmos.tools.calculator import make_calculator
 from llmos.tools.python import PythonTool
+from llmos.tools.sandbox import Limits
 
 VERSION = "0.1.0"
 MAX_REQUEST = 100_000  # characters
@@ -33,7 +38,6 @@ MAX_REQUEST = 100_000  # characters
 ERRORS: dict[str, type[LLMOSError]] = {
     "usage": UsageError,
     "denied": DeniedError,
-    "budget": BudgetError,
     "interrupted": Cancelled,
 }
 
@@ -69,18 +73,31 @@ class LLMOS:
     seed: int = 0
     budget: Budget = field(default_factory=Budget)
     allow: Sequence[str] = ()
+    redact: bool = False
 
     def __post_init__(self) -> None:
-        self.store = SessionStore(config.home(self.home))
+        home = config.home(self.home)
+        self.quotas = quotas.load(home)
+        self.store = SessionStore(home, self.quotas)
+        self.total = room.Total(home, self.quotas)
         self._lock = threading.Lock()
         self._model: Model | None = None
         self._open: list[Session] = []
+        self._known: tuple[tuple[Secret, ...], Scanner] = ((), Scanner())
         self.audit = Audit(self.store.home)
 
     def grants(self) -> Grants:
         """What the user allowed or denied beforehand. Raises UsageError where the file cannot be read."""
         kept = grants.load(self.store.home)
         return Grants((*kept.allow, *grants.granted(self.allow).allow), kept.deny)
+
+    def scanner(self) -> Scanner:
+        """What finds the registered secrets, as they are now. Raises UsageError where their file cannot be read."""
+        found = vault.known(self.store.home)
+        with self._lock:
+            if found != self._known[0]:
+                self._known = (found, Scanner(found))
+            return self._known[1]
 
     @property
     def model_name(self) -> str:
@@ -100,8 +117,10 @@ class LLMOS:
     def session(self, id: str | None = None) -> "Session":
         """A new session, or an earlier one taken up again (``id`` whole, a unique prefix, or ``last``).
 
-        Raises UsageError for an unknown id, or one that another process has open.
+        Raises UsageError for an unknown id, or one that another process has open, QuotaError where there is no room.
         """
+        if not id:
+            self.total.check()
         session = Session(self, self.store.open(id) if id else self.store.open(self.store.create()))
         self._open.append(session)
         return session
@@ -145,9 +164,11 @@ class Session:
 
     def __init__(self, system: LLMOS, log: SessionLog) -> None:
         self._system, self._log = system, log
-        self._python = PythonTool(log.workspace, replay=good_code(log.events()))
+        limits = Limits(total=system.quotas.workspace, total_files=system.quotas.files)
+        self._python = PythonTool(log.workspace, replay=good_code(log.events()), limits=limits)
         built_in = [make_calculator(), self._python.tool()]
         self._worker = ToolThread()
+        self._personal: Redactor | None = None
         self._tools = {tool.name: tool for tool in (*built_in, *system.tools)}
 
     @property
@@ -175,10 +196,17 @@ class Session:
         return self._log.events()
 
     def stream(self, request: str, files: Sequence[str | Path] = (), *, stdin: bytes | None = None) -> Iterator[Event]:
-        """Answer a request, event by event; the last is an Answer or a Failure. Raises UsageError for bad input."""
+        """Answer a request, event by event; the last is an Answer or a Failure.
+
+        Raises UsageError for bad input, QuotaError when nothing more can be kept.
+        """
         checked = check_request(request)
+        self._system.total.check()
+        self._log.check()
         attachments = tuple(replace(a, label=label_of(a.source)) for a in self._attach(checked, files, stdin))
-        events = list(self._log.events())
+        scrub = self._scrub()
+        # A secret may have been registered after it was logged.
+        events = [scrub.event(event) for event in self._log.events()]
         if attachments or self._earlier():
             # Tables mean Python. Starting its box takes as long as loading the model: let both happen at once.
             self._python.warm()
@@ -187,19 +215,21 @@ class Session:
             started = Started(
                 id="e1", session=self.id, model=model.name, seed=self._system.seed, version=VERSION, time=now()
             )
+            started = scrub.event(started)
             self._log.append(started, durable=True)
             events.append(started)
             yield started
         kernel = Kernel(
-            model=model,
+            model=Sharing(model, self.id),
             system=load("system.md"),
-            dispatcher=Dispatcher(self._tools, self.workspace, self._system.approve, self._system.grants()),
+            dispatcher=Dispatcher(self._tools, self.workspace, self._system.approve, self._system.grants(), scrub),
             events=events,
             record=lambda event, durable: self._log.append(event, durable=durable),
             budget=self._system.budget,
             sampling=Sampling(seed=self._system.seed),
             worker=self._worker,
             audit=self._audit,
+            room=self._log.check_files,
         )
         yield from kernel.run(checked, attachments)
 
@@ -209,7 +239,7 @@ class Session:
             if isinstance(event, Answer):
                 return event
             if isinstance(event, Failure):
-                raise ERRORS.get(event.kind, LLMOSError)(event.message)
+                raise error_of(event)
         raise LLMOSError("the session ended without an answer")
 
     def close(self) -> None:
@@ -221,8 +251,18 @@ class Session:
         if self in self._system._open:
             self._system._open.remove(self)
 
+    def _scrub(self) -> Scrub:
+        """What keeps secrets, and personal data where that was asked for, out of this session."""
+        if self._system.redact and self._personal is None:
+            said = (e.text for e in self._log.events() if isinstance(e, (Request, Text)))
+            seen = (e.result.preview for e in self._log.events() if isinstance(e, Result))
+            files = (a.preview for a in self._earlier())
+            self._personal = Redactor([*said, *seen, *files])
+        return Scrub(self._system.scanner(), self._personal if self._system.redact else None)
+
     def _audit(self, call: ToolCall, permit: Permit, label: Label) -> None:
         """A decision goes into the record before anything comes of it."""
+        room.check_audit(self._system.store.home, self._system.quotas)
         self._system.audit.append(
             session=self.id,
             call=call.id,
@@ -239,15 +279,16 @@ class Session:
         given = [Path(f) for f in files]
         known = {p.resolve() for p in given}
         given += [p for p in intake.named_in(request, Path.cwd()) if p.resolve() not in known]
-        made = intake.attach(given, self.workspace) if given else ()
+        vault.refuse(self._system.store.home, given)
+        made = intake.attach(given, self.workspace, self._system.quotas) if given else ()
         if stdin:
-            made = (*made, intake.attach_stdin(stdin, self.workspace))
+            made = (*made, intake.attach_stdin(stdin, self.workspace, self._system.quotas))
         if made or self._has_own_files():
             return made
         table = library.best(request)
         if table is None or table.file in self._attached():
             return ()
-        return (library.attach_library(table, self.workspace),)
+        return (library.attach_library(table, self.workspace, self._system.quotas),)
 
     def _earlier(self) -> list[Attachment]:
         return [a for e in self._log.events() if isinstance(e, Request) for a in e.attachments]
@@ -265,6 +306,14 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def error_of(failure: Failure) -> LLMOSError:
+    """The error that a failed request raises: its type by kind, which budget or quota by its ``budget``."""
+    if failure.kind == "budget":
+        disk = failure.budget in {field.name for field in fields(quotas.Quotas)}
+        return (QuotaError if disk else BudgetError)(failure.message, failure.budget)
+    return ERRORS.get(failure.kind, LLMOSError)(failure.message)
 
 
 def good_code(events: Sequence[Event]) -> list[str]:

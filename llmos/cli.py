@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from llmos import audit, policy
+from llmos import audit, clean, policy, secrets
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.turn import PATIENCE, checked, read_stdin, say, summary_line, turn
 
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(secrets.app, name="secrets")
+app.command("clean")(clean.clean)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -49,6 +51,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Which measurement; a 
 Yes = Annotated[bool, typer.Option("--yes", help="Allow the calls that policy lets --yes allow.")]
 Deny = Annotated[bool, typer.Option("--deny", help="Deny every call that policy asks about.")]
 Labels = Annotated[bool, typer.Option("--labels", help="Tell of each text where it comes from and if it is trusted.")]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Keep e-mail addresses, phone, account and card numbers from the model.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answer's text and nothing else.")]
 
 
@@ -98,16 +103,21 @@ def _crash(error: Exception) -> int:
     import traceback
 
     from llmos.kernel.config import home
+    from llmos.memory.quotas import load
+    from llmos.memory.room import CRASHES, check_caches
 
     kind = type(error).__name__
     try:
-        folder = home() / "crashes"
+        check_caches(home(), load(home()))
+        folder = home() / CRASHES
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="replace")
         say(f"unexpected {kind}: {str(error)[:200]}; the whole story is in {path}")
     except OSError:
         say(f"unexpected {kind}: {str(error)[:200]}")
+    except LLMOSError as full:
+        say(f"unexpected {kind}: {str(error)[:200]}; no report was kept: {full}")
     return 1
 
 
@@ -147,6 +157,7 @@ def run(
     seed: Seed = 0,
     yes: Yes = False,
     deny: Deny = False,
+    redact: Redact = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -164,7 +175,7 @@ def run(
     # Nobody to ask is not the same as no: what would be asked is then not even offered to the model.
     ask = screen.ask if isinstance(screen, Screen) and not deny else None
     approve = (lambda asked: asked.yes) if yes else ask
-    with screen, LLMOS(model=model or context.obj, seed=seed, approve=approve) as system:
+    with screen, LLMOS(model=model or context.obj, seed=seed, approve=approve, redact=redact) as system:
         if isinstance(screen, Screen):
             screen.wait("loading the model")
         talk = system.session(session)
@@ -179,12 +190,16 @@ def sessions(json: Json = False) -> None:
     """List the sessions that are kept, the one used last first."""
     from dataclasses import asdict
 
+    from llmos.kernel import vault
     from llmos.kernel.config import home
+    from llmos.kernel.secrets import Scanner
     from llmos.memory.log import SessionStore
 
+    hide = Scanner(vault.known(home())).redact
     found = SessionStore(home()).list()
     for summary in found:
-        print(jsonlib.dumps(asdict(summary)) if json else summary_line(summary))
+        told = {**asdict(summary), "first_request": hide(summary.first_request)}
+        print(jsonlib.dumps(told) if json else summary_line(summary, hide=hide))
     if not found and not json:
         print('no sessions yet; make one: llmos run "plot funding rounds"')
 
@@ -192,11 +207,16 @@ def sessions(json: Json = False) -> None:
 @app.command()
 def show(id: Id, json: Json = False, labels: Labels = False) -> None:
     """Show a session again: its requests, calls, results and answers."""
+    from llmos.kernel import vault
     from llmos.kernel.config import home
+    from llmos.kernel.scrub import Scrub
+    from llmos.kernel.secrets import Scanner
     from llmos.memory.log import SessionStore
     from llmos.render import Screen, view
 
-    events = SessionStore(home()).read(id)
+    # A secret may have been registered after it was logged.
+    scrub = Scrub(Scanner(vault.known(home())))
+    events = [scrub.event(event) for event in SessionStore(home()).read(id)]
     with view(as_json=True) if json else Screen(transcript=True, labels=labels) as screen:
         for event in events:
             screen.show(event)

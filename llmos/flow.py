@@ -1,4 +1,4 @@
-"""Text that streams onto a terminal: cleaned, wrapped at whole words, with light Markdown.
+"""Text that streams onto a terminal: cleaned, wrapped at whole words, with light Markdown, links told by their host.
 
 Knows nothing of events. Every text of a model or a tool goes through :func:`seen` before it is written.
 """
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text as Styled
 
 from llmos.kernel.hygiene import clean
+from llmos.links import Teller
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
@@ -33,6 +34,7 @@ class Flow:
         self._console = console
         self._base = style
         self._marks = console.color_system is not None and not style
+        self._links = Teller()
         self._last = ""  # the character before the next piece: joiners are judged by it
         self._word = ""
         self._gap = ""  # white space before the word; it is dropped where a line ends
@@ -44,6 +46,9 @@ class Flow:
         """Show a further piece; its last word waits until it is whole."""
         piece = seen(self._last + piece)[len(seen(self._last)) :]
         self._last = piece[-1:] or self._last
+        self._take(self._links.feed(piece))
+
+    def _take(self, piece: str) -> None:
         for part in re.split(r"(\s)", piece):
             if part == "\n":
                 self._flush()
@@ -59,6 +64,7 @@ class Flow:
 
     def end(self) -> None:
         """Show what waits and end the line."""
+        self._take(self._links.end())
         self._flush()
         if self._column:
             self._newline()

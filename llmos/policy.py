@@ -86,11 +86,13 @@ def try_out(
     json: Json = False,
 ) -> None:
     """Tell what would be decided of a call, and by which rule. Nothing is run."""
-    from llmos.kernel import config, grants
+    from llmos.kernel import config, grants, vault
     from llmos.kernel.policy import EVERYTHING, State, decide
+    from llmos.kernel.scrub import Scrub
+    from llmos.kernel.secrets import Scanner
     from llmos.kernel.tool import Capability, ToolOutput
     from llmos.kernel.tool import Tool as Declared
-    from llmos.kernel.types import Label
+    from llmos.kernel.types import Label, ToolCall
 
     built_in = {"calculator": "nothing", "python": "exec"}
     words = (built_in.get(tool) if does is None else does) or ""
@@ -104,6 +106,7 @@ def try_out(
     if not isinstance(given, dict):
         raise UsageError('--arguments is no JSON object, such as \'{"city": "Berlin"}\'')
     capabilities = cast("frozenset[Capability]", named) if words else None
+    scrub = Scrub(Scanner(vault.known(config.home())))
     declared = Declared(tool, "", {}, lambda a, c: ToolOutput(""), capabilities)
     ruling = decide(
         declared,
@@ -112,6 +115,7 @@ def try_out(
         State(untrusted, private),
         grants.load(config.home()),
         attended=not unattended,
+        secret=scrub.holds_secret(ToolCall("", tool, given)),
     )
     if json:
         print(jsonlib.dumps({"verdict": ruling.verdict, "rule": ruling.rule, "why": ruling.why, "yes": ruling.yes}))

@@ -1,7 +1,8 @@
 """Events made visible: a live screen, plain text for pipes, one JSON object a line.
 
 Every text of a model or a tool is cleaned of terminal controls before it is written. Markdown is shown as it streams,
-lightly (bold, code, headings, bullets, fences); links and remote pictures stay the plain text that they are.
+lightly (bold, code, headings, bullets, fences); links, HTML and remote pictures stay the plain text that they are, and
+nothing is loaded for them; a link that leads elsewhere than it looks is told so (``links``).
 Knows nothing of how events come about.
 """
 
@@ -41,6 +42,7 @@ from llmos.kernel.types import (
     Thought,
     ToolResult,
 )
+from llmos.links import told
 
 Why = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 FOLD = 12  # lines of a call that are shown
@@ -104,7 +106,9 @@ class Plain(_Still):
 
     def show(self, event: Event) -> None:
         if isinstance(event, Answer):
-            lines = [seen(event.text).rstrip("\n")]
+            text = seen(event.text).rstrip("\n")
+            # A program that reads it gets what was said, a person also where links lead.
+            lines = [told(text) if self._out.isatty() else text]
             if self._paths:
                 lines += [seen(a.path) for a in event.artifacts]
             print("\n".join(line for line in lines if line), file=self._out, flush=True)

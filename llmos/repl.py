@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from llmos.app import LLMOS, Session
@@ -18,6 +18,8 @@ from llmos.kernel import config
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.render import Screen
 from llmos.turn import checked, say, summary_line, turn
+
+MOST_HISTORY = 4 << 20  # bytes of typed lines that are kept
 
 HELP = """Say what you want, or:
   /files PATH …   attach files to the next request
@@ -128,7 +130,7 @@ class Conversation:
     def sessions(self) -> None:
         """List the newest twenty."""
         for summary in self._system.sessions()[:20]:
-            print(summary_line(summary))
+            print(summary_line(summary, hide=self._system.scanner().redact))
 
     def _load(self) -> None:
         # The first request raises it again, where it can be told.
@@ -151,4 +153,8 @@ def make_prompt(home: Path) -> PromptSession[str]:
     home.mkdir(parents=True, exist_ok=True)
     kept = home / "history"
     kept.touch(mode=0o600)
-    return PromptSession(history=FileHistory(str(kept)), multiline=True, key_bindings=keys, prompt_continuation="  ")
+    history: History = FileHistory(str(kept))
+    if kept.stat().st_size > MOST_HISTORY:
+        say(f"{kept} is full and not added to; move it away to begin a new one")
+        history = InMemoryHistory()
+    return PromptSession(history=history, multiline=True, key_bindings=keys, prompt_continuation="  ")

@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -71,12 +71,12 @@ def turn(
     return 0
 
 
-def summary_line(summary: "Summary", width: int = 60) -> str:
-    """A kept session on one line: its id, when it was used last, its first words."""
+def summary_line(summary: "Summary", width: int = 60, hide: Callable[[str], str] = str) -> str:
+    """A kept session on one line: its id, when it was used last, its first words as ``hide`` leaves them."""
     from llmos.kernel.hygiene import clean
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.last_activity))
-    first = " ".join(clean(summary.first_request).split())
+    first = " ".join(clean(hide(summary.first_request)).split())
     first = first if len(first) <= width else first[: width - 1] + "…"
     return f"{summary.id}  {when}  {summary.requests:>3} request{'s' if summary.requests != 1 else ' '}  {first}"
 

@@ -160,6 +160,7 @@ def to_public(event: Event) -> dict[str, Any]:
             return _public_answer(event)
         case Failure():
             told = {"type": "failure", "kind": event.kind, "message": event.message}
+            told |= {"budget": event.budget} if event.budget else {}
             return {**told, "usage": _public_usage(event.usage)}
 
 

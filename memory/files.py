@@ -7,7 +7,6 @@ What cannot be used raises UsageError: one line that names the file and says wha
 import codecs
 import csv
 import errno
-import filecmp
 import json
 import os
 import re
@@ -27,7 +26,8 @@ from llmos.kernel.hygiene import clean
 from llmos.kernel.types import Attachment, Source
 from llmos.memory.kinds import kind_of
 from llmos.memory.preview import preview, sniff
-from llmos.memory.workspace import DATA, LINE_BYTES, encoding_for, free_path, no_links
+from llmos.memory.quotas import Quotas
+from llmos.memory.workspace import DATA, LINE_BYTES, encoding_for, kept
 
 EXTENSIONS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".md", ".xlsx")
 MAX_FILES, MAX_BYTES = 200, 200_000_000
@@ -38,8 +38,15 @@ _FULL_PREVIEWS = 6  # of more files than this only the first line is shown, or t
 _MAX_NAMED, _MAX_NAME_WORDS = 50, 10
 
 
-def attach(paths: Sequence[str | Path], workspace: Path) -> tuple[Attachment, ...]:
-    """Copy files, and the readable files of folders, into the workspace. UsageError for what cannot be used."""
+def attach(
+    paths: Sequence[str | Path],
+    workspace: Path,
+    quotas: Quotas = Quotas(),  # noqa: B008
+) -> tuple[Attachment, ...]:
+    """Copy files, and the readable files of folders, into the workspace.
+
+    UsageError for what cannot be used, QuotaError for what the session's quota has no room for.
+    """
     found = [file for path in paths for file in _expanded(Path(path).expanduser())]
     if len(found) > MAX_FILES:
         raise UsageError(f"that is more than {MAX_FILES} files; give fewer, or a smaller folder")
@@ -49,7 +56,7 @@ def attach(paths: Sequence[str | Path], workspace: Path) -> tuple[Attachment, ..
         if total > MAX_BYTES:
             raise UsageError(f"the files are larger than {MAX_BYTES // 1_000_000} MB together, at {file}; give a part")
         try:
-            made.append(_attached(file, relative, workspace))
+            made.append(_attached(file, relative, workspace, quotas))
         except UsageError:
             if not in_folder:  # a folder may hold an empty or binary file among good ones
                 raise
@@ -59,8 +66,11 @@ def attach(paths: Sequence[str | Path], workspace: Path) -> tuple[Attachment, ..
     return (*made[:_FULL_PREVIEWS], *rest)
 
 
-def attach_stdin(data: bytes, workspace: Path) -> Attachment:
-    """Keep standard input as ``stdin.csv`` (or tsv, json, jsonl, txt, as it looks) in the workspace."""
+def attach_stdin(data: bytes, workspace: Path, quotas: Quotas = Quotas()) -> Attachment:  # noqa: B008
+    """Keep standard input as ``stdin.csv`` (or tsv, json, jsonl, txt, as it looks) in the workspace.
+
+    Raises as :func:`attach` does.
+    """
     if not data.strip():
         raise UsageError("standard input is empty; pipe data into it, such as: cat data.csv | llmos run ...")
     if len(data) > MAX_BYTES:
@@ -71,7 +81,7 @@ def attach_stdin(data: bytes, workspace: Path) -> Attachment:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8", newline="")
-        return _attached(path, PurePosixPath(name), workspace, "standard input")
+        return _attached(path, PurePosixPath(name), workspace, quotas, "standard input")
 
 
 def named_in(request: str, cwd: Path) -> list[Path]:
@@ -157,19 +167,22 @@ def _missing(path: Path) -> str:
     return f"no such file: {path}; " + (f"did you mean {path.with_name(near[0])}?" if near else "check its path")
 
 
-def _attached(file: Path, relative: PurePosixPath, workspace: Path, origin: str = "") -> Attachment:
+def _attached(file: Path, relative: PurePosixPath, workspace: Path, quotas: Quotas, origin: str = "") -> Attachment:
     """Copy one file; one that already lies there with the same content is used as it is."""
     relative = PurePosixPath(*(_safe(part) for part in relative.parts))
-    folder = workspace / DATA
+    sheet = relative.suffix.lower() == ".xlsx"
+
+    def fill(target: BinaryIO) -> None:
+        shutil.copyfileobj(stream, target) if sheet else _copy_text(stream, target, origin or str(file))
+
     try:
-        with _opened(file) as stream:
-            path = _stored(stream, folder, relative, origin or str(file))
+        with _opened(file) as stream, kept(workspace, relative, fill, quotas) as (name, path):
+            told = preview(path, name)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise LLMOSError(f"no space left on the disk for {file}; free some and try again") from error
         raise UsageError(f"cannot read {file}: {error.strerror}; check its permissions") from error
-    name = path.relative_to(folder).as_posix()
-    return Attachment(f"{DATA}/{name}", preview(path, name), Source("file", name, origin or str(file.resolve())))
+    return Attachment(f"{DATA}/{name}", told, Source("file", name, origin or str(file.resolve())))
 
 
 @contextmanager
@@ -180,29 +193,6 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise UsageError(f"{file} is not a regular file; give {_KINDS}, or pipe it into llmos run")
         yield stream
-
-
-def _stored(stream: BinaryIO, folder: Path, relative: PurePosixPath, name: str) -> Path:
-    """Write the stream below the folder, whole or not at all."""
-    no_links(folder, relative)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
-    try:
-        with os.fdopen(handle, "w+b") as target:
-            if relative.suffix.lower() == ".xlsx":
-                shutil.copyfileobj(stream, target)
-            else:
-                _copy_text(stream, target, name)
-        same = folder / relative
-        if same.is_file() and filecmp.cmp(same, draft, shallow=False):
-            return same
-        path = free_path(folder, relative)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-        return path
-    finally:
-        Path(draft).unlink(missing_ok=True)
 
 
 def _copy_text(stream: BinaryIO, target: BinaryIO, name: str) -> None:

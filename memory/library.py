@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from shutil import copyfile
 
 from llmos.kernel.types import Attachment, Source
 from llmos.memory.preview import preview
-from llmos.memory.workspace import DATA, free_path, no_links
+from llmos.memory.quotas import Quotas
+from llmos.memory.workspace import DATA, kept
 
 THRESHOLD = 0.57  # chosen on the phrasings of tests/test_library.py
 _FOLDER = Path(__file__).parent / "library"
@@ -93,17 +93,13 @@ def search(query: str, limit: int = 3) -> list[tuple[LibraryTable, float]]:
     return [(table, round(score, 3)) for table, score, _ in scored[:limit]]
 
 
-def attach_library(table: LibraryTable, workspace: Path) -> Attachment:
+def attach_library(table: LibraryTable, workspace: Path, quotas: Quotas = Quotas()) -> Attachment:  # noqa: B008
     """Copy a table into the workspace; its preview ends with the source line, which also is its Source's location."""
-    no_links(workspace / DATA, PurePosixPath(table.file))
-    target = workspace / DATA / table.file
-    if not (target.is_file() and target.read_bytes() == table.path.read_bytes()):
-        target = free_path(workspace / DATA, PurePosixPath(table.file))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copyfile(table.path, target)
     told = f"{table.source}; as of {table.as_of}"
-    source = Source("library", target.name, f"{told}; licence: {table.licence}")
-    return Attachment(f"{DATA}/{target.name}", preview(target, target.name, told), source)
+    data = table.path.read_bytes()
+    with kept(workspace, PurePosixPath(table.file), lambda target: target.write(data), quotas) as (name, path):
+        shown = preview(path, name, told)
+    return Attachment(f"{DATA}/{name}", shown, Source("library", name, f"{told}; licence: {table.licence}"))
 
 
 def _asks_meaning(query: str) -> bool:

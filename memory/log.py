@@ -4,6 +4,7 @@ Each line carries a checksum that runs on from the line before, so a changed, lo
 number of requests so far, so that a listing needs head and tail only. A Call is on disk before its tool runs, a
 Result before the next decode. A line torn by a kill is cut off and kept aside; of a file damaged in the middle the
 part before is read and the whole file kept as ``.damaged``. It guards against accidents, not against an attacker.
+At its quota a log takes no further Request or Call; whatever ends one that has begun is still written.
 
     home/sessions/20261121-0315-k7f2/log.jsonl, log.jsonl.torn, log.jsonl.damaged, workspace/data/…
 """
@@ -24,11 +25,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from llmos.kernel import beneath
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.types import Call, Decision, Event, Progress, Request, Result, Started, Text, Thought
 from llmos.memory.codec import decode, encode
+from llmos.memory.quotas import Quotas
 
-_LOG = "log.jsonl"
+LOG = "log.jsonl"
+CLEAN = "go on in a new session, or make room: llmos clean"
+_REMOVED = "session {} was removed by llmos clean; begin a new one"
 _PREFIX, _CRC = b'{"crc":"', 8
 _HEAD_LINES, _TAIL, _SHOWN = 4, 1 << 16, 200
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that reads as another
@@ -57,11 +62,12 @@ class Summary:
 class SessionLog:
     """The open log of one session; only one writer at a time, in any process. Threads may share it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, quotas: Quotas = Quotas()) -> None:  # noqa: B008
         self.id = folder.name
         self.workspace = folder / "workspace"
         self.damage: LogDamage | None = None
-        self._path = folder / _LOG
+        self._path = folder / LOG
+        self._quotas = quotas
         self._thread = threading.Lock()
         self._size = self._requests = self._crc = 0
         self._events: list[Event] = []
@@ -80,7 +86,8 @@ class SessionLog:
     def append(self, event: Event, durable: bool = False) -> None:
         """Add an event; with ``durable``, and always for a Call, Decision or Result, it is on disk on return.
 
-        Text deltas and Progress are for the screen only and are not logged. Raises LLMOSError when the disk is full.
+        Text deltas and Progress are for the screen only and are not logged. Raises LLMOSError when the disk is full,
+        QuotaError for a Request or Call that would take the log over its quota.
         """
         if isinstance(event, Progress) or (isinstance(event, (Text, Thought)) and event.delta):
             return
@@ -89,10 +96,26 @@ class SessionLog:
                 raise LLMOSError(f"session {self.id} is closed; open it again to go on")
             requests = self._requests + isinstance(event, Request)
             line, crc = _line(event, requests, self._crc)
+            if isinstance(event, (Call, Request)):
+                self._check(len(line))
             self._write(line, durable or isinstance(event, (Call, Decision, Result)))
             self._crc, self._requests = crc, requests
             self._size += len(line)
             self._events.append(event)
+
+    def check(self) -> None:
+        """Raise QuotaError when the log has reached its quota, so that it takes no further request."""
+        self._check(1)
+
+    def check_files(self) -> None:
+        """Raise QuotaError when the session's files are at their quota, so that no tool may write any more."""
+        held = beneath.usage(self.workspace, strict=False)
+        what = f"the files of session {self.id} hold"
+        self._quotas.check("workspace", held.size + 1, what, CLEAN)
+        self._quotas.check("files", held.files + 1, f"session {self.id} holds", CLEAN)
+
+    def _check(self, more: int) -> None:
+        self._quotas.check("log", self._size + more, f"the log of session {self.id} would hold", CLEAN)
 
     def close(self) -> None:
         """Bring everything to disk and let another process have the session. Closing twice does nothing."""
@@ -119,7 +142,7 @@ class SessionLog:
     def _mend(self, data: bytes, good: int) -> None:
         """Keep what follows the last good line aside, and cut it off."""
         torn = b"\n" not in data[good:]
-        kept = _free(self._path.with_name(f"{_LOG}.{'torn' if torn else 'damaged'}"))
+        kept = _free(self._path.with_name(f"{LOG}.{'torn' if torn else 'damaged'}"))
         try:
             _keep(kept, data[good:] if torn else data)
             os.ftruncate(self._file, good)
@@ -149,9 +172,10 @@ class SessionLog:
 class SessionStore:
     """All sessions below a home folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, quotas: Quotas = Quotas()) -> None:  # noqa: B008
         self.home = Path(home)
         self.folder = self.home / "sessions"
+        self.quotas = quotas
 
     def create(self) -> str:
         """Make an empty session and return its id: the UTC minute and four letters, such as 20261121-0315-k7f2."""
@@ -164,7 +188,7 @@ class SessionStore:
                     folder.mkdir(mode=0o700)
                     break
             (folder / "workspace").mkdir()
-            (folder / _LOG).touch(mode=0o600)
+            (folder / LOG).touch(mode=0o600)
             _sync_folder(folder)
             _sync_folder(self.folder)
         except OSError as error:
@@ -176,12 +200,15 @@ class SessionStore:
 
         Raises UsageError for an unknown id, or a session that is open already; ``damage`` tells of a damaged log.
         """
-        return SessionLog(self.folder / self.find(id))
+        return SessionLog(self.folder / self.find(id), self.quotas)
 
     def read(self, id: str) -> tuple[Event, ...]:
         """The events of a session without opening it: it may be in use, and nothing is mended."""
         name = self.find(id)
-        return tuple(_parse((self.folder / name / _LOG).read_bytes(), name).events)
+        try:
+            return tuple(_parse((self.folder / name / LOG).read_bytes(), name).events)
+        except FileNotFoundError:
+            raise UsageError(_REMOVED.format(name)) from None
 
     def find(self, id: str) -> str:
         """The full id. Raises UsageError, with the nearest ids, where there is none or more than one."""
@@ -189,7 +216,8 @@ class SessionStore:
         if id in names:
             return id
         if id == "last":
-            used = {name: log for name in names if (log := (self.folder / name / _LOG).stat()).st_size}
+            logs = {name: _status(self.folder / name / LOG) for name in names}
+            used = {name: log for name, log in logs.items() if log is not None and log.st_size}
             if not used:
                 raise UsageError("there is no session yet; begin one with: llmos run ...")
             return max(used, key=lambda name: (used[name].st_mtime_ns, name))
@@ -210,7 +238,7 @@ class SessionStore:
         """The ids of all sessions, the newest first."""
         try:
             with os.scandir(self.folder) as entries:
-                names = [entry.name for entry in entries if os.path.isfile(os.path.join(entry.path, _LOG))]
+                names = [entry.name for entry in entries if os.path.isfile(os.path.join(entry.path, LOG))]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -266,7 +294,24 @@ def _locked(path: Path, id: str) -> int:
     except OSError as error:
         os.close(file)
         raise UsageError(f"session {id} is in use by another llmos; end that one, or go on in a new session") from error
+    if not _is(path, file):  # removed, or moved to be removed, while it was opened
+        os.close(file)
+        raise UsageError(_REMOVED.format(id))
     return file
+
+
+def _is(path: Path, file: int) -> bool:
+    """Whether the descriptor is of what lies at the path now."""
+    there = _status(path)
+    return there is not None and os.path.samestat(there, os.fstat(file))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """The file's status; None where it is not, or no longer."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _free(path: Path) -> Path:
@@ -295,7 +340,7 @@ def _sync_folder(folder: Path) -> None:
 def _summary(folder: Path) -> Summary | None:
     """From the first lines and the last whole line; None for a session without events."""
     try:
-        with (folder / _LOG).open("rb") as stream:
+        with (folder / LOG).open("rb") as stream:
             head = list(_whole(stream.readline() for _ in range(_HEAD_LINES)))
             last = _last(stream) if head else None
     except OSError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from llmos.kernel.errors import UsageError
@@ -196,7 +196,7 @@ def preview(path: Path, name: str, source: str = "") -> str:
 
 def look(path: Path, name: str, source: str = "") -> Table | str:
     """The file as a Table, or as preview text where it is none. UsageError: empty or binary."""
-    suffix = path.suffix.lower()
+    suffix = PurePosixPath(name).suffix.lower()  # the path may be a descriptor's
     if suffix == ".xlsx":
         return _sheet(path, name, source)
     with open_text(path, name) as stream:
@@ -365,8 +365,9 @@ def _sheet(path: Path, name: str, source: str) -> Table | str:
     if find_spec("openpyxl") is None:
         return f"file {_name(name)}: Excel workbook, not read; save it as csv, or: pip install openpyxl"
     try:
-        book = import_module("openpyxl").load_workbook(path, read_only=True, data_only=True)
-        rows = (["" if cell is None else str(cell) for cell in row] for row in book.worksheets[0].values)
-        return tabulate(name, next(rows, []), rows, source=source, seconds=SECONDS)
+        with path.open("rb") as stream:
+            book = import_module("openpyxl").load_workbook(stream, read_only=True, data_only=True)
+            rows = (["" if cell is None else str(cell) for cell in row] for row in book.worksheets[0].values)
+            return tabulate(name, next(rows, []), rows, source=source, seconds=SECONDS)
     except Exception as error:  # openpyxl raises whatever its zip and XML readers raise
         raise UsageError(f"{name} cannot be read as an Excel workbook: {error}; save it as csv") from error

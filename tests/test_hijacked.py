@@ -16,6 +16,7 @@ import pytest
 
 from llmos import LLMOS, Scripted, Tool, ToolCall, ToolContext, ToolOutput
 from llmos.kernel.dispatch import Asked
+from llmos.kernel.policy import Ruling
 from llmos.kernel.tool import Capability
 from llmos.kernel.types import Answer, Decision, Label, Result
 
@@ -164,20 +165,34 @@ def test_what_was_allowed_for_honest_use_is_not_allowed_for_this(
     assert world.done == []
 
 
+@pytest.mark.parametrize("every", [0, 1, 2], ids=["no", "yes", "every second"])
 @pytest.mark.parametrize(("carrier", "act"), CASES, ids=lambda v: getattr(v, "__name__", v))
 def test_attended_only_what_was_shown_and_agreed_to_is_done(
-    carrier: Callable[..., Any], act: str, tmp_path: Path
+    carrier: Callable[..., Any], act: str, every: int, tmp_path: Path
 ) -> None:
     shown: list[Asked] = []
 
     def approve(asked: Asked) -> bool:
         shown.append(asked)
-        return len(shown) % 2 == 0
+        return bool(every) and len(shown) % every == 0
 
     world = World()
     attack(world, carrier, act, tmp_path, approve=approve)
-    assert world.done == [(a.name, a.arguments) for a in shown[1::2]]
+    assert world.done == [(a.name, a.arguments) for a in (shown[every - 1 :: every] if every else [])]
+    assert shown
     assert all(a.why for a in shown)
+
+
+@pytest.mark.parametrize(("carrier", "act"), CASES, ids=lambda v: getattr(v, "__name__", v))
+def test_with_a_policy_that_allows_all_each_of_them_happens(
+    carrier: Callable[..., Any], act: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmos.kernel.dispatch.decide", lambda *a: Ruling("allow", "off"))
+    world = World()
+    attack(world, carrier, act, tmp_path)
+    reads = ("calculator", "open_page", "recall")
+    assert world.done == [(c.name, c.arguments) for c in ACTS[act] if c.name not in reads]
+    assert world.done != []
 
 
 def boxed() -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Labels: what derives from untrusted or private text is so too, whatever it went through."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -46,7 +47,9 @@ def made(*does: str) -> Tool:
 def test_a_result_has_the_labels_of_its_call_its_tool_and_what_it_read() -> None:
     call, source = Label(("file:a",), "untrusted"), Source("tool", "t")
     assert result_label(made(), call, source) == Label(("file:a", "tool:t"), "untrusted")
-    assert result_label(made(), PLAIN, source).integrity == "trusted"
+    assert result_label(made(), PLAIN, source).integrity == "untrusted"
+    assert result_label(replace(made(), derives=True), PLAIN, source).integrity == "trusted"
+    assert result_label(replace(made("net"), derives=True), PLAIN, source).integrity == "untrusted"
     assert result_label(made("net"), PLAIN, source).integrity == "untrusted"
     assert result_label(None, PLAIN, source).integrity == "untrusted"
     own = Label(("web:x",), "trusted", "user")

@@ -152,6 +152,9 @@ def test_more_effects_or_fewer_people_never_allow_more(
     assert ORDER[verdict(made(None), label, state, grants, attended)] >= before
     assert ORDER[verdict(made(does), label, state, grants, attended=False)] >= before
     assert verdict(made(does), label, state, grants, attended=False) != "ask"
+    holding = decide(made(does), "{}", label, state, grants, attended, secret=True)
+    assert ORDER[holding.verdict] >= before
+    assert holding.verdict == "deny" or (does is not None and does <= {"exec"})
 
 
 @given(capabilities, labels, states, st.booleans())
@@ -172,6 +175,7 @@ def test_every_rule_decides_something() -> None:
     ):
         seen.add(decide(made(does), "{}", label, State(), grants, attended).rule.partition(",")[0])
     seen.add(decide(None, "{}", PLAIN, State()).rule)
+    seen.add(decide(tool("net"), "{}", PLAIN, State(), secret=True).rule)
     assert seen == {rule.name for rule in rules()}
     assert all(rule.why for rule in rules())
 

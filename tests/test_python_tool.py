@@ -71,6 +71,9 @@ def test_a_plot_is_an_artifact_with_a_title_and_a_line(tool: PythonTool) -> None
     assert path.exists()
 
 
+LANDS = "pd.DataFrame({'land': ['Peru', 'Chile'], 'n': [1, 2]})"
+
+
 @boxed
 @pytest.mark.parametrize(
     ("code", "value", "told"),
@@ -82,6 +85,10 @@ def test_a_plot_is_an_artifact_with_a_title_and_a_line(tool: PythonTool) -> None
         ("load('rounds').groupby('dates')['amount'].sum().tolist()", "[12.5, 20, 31]", "'dates'"),
         ("len(load('rounds').plot(x='dat', y=['amount_usd']).lines)", "1", "'amount_usd'"),
         ("load('rounds')['amount_musd'].max()", "31", ""),
+        (f"{LANDS}.loc[lambda d: d['land'] == 'peru', 'n'].sum()", "1", "'Peru' was taken"),
+        (f"{LANDS}.loc[lambda d: d['land'].isin(['PERU', 'Chile']), 'n'].sum()", "3", "'Peru' was taken"),
+        (f"{LANDS}.loc[lambda d: d['land'] == 'Chile', 'n'].sum()", "2", ""),
+        (f"({LANDS}['land'] == 'Mongolia').sum()", "0", ""),
     ],
 )
 def test_names_nearly_right_are_found_and_told(tool: PythonTool, code: str, value: str, told: str) -> None:

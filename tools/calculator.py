@@ -76,6 +76,7 @@ def make_calculator() -> Tool:
         run=run,
         capabilities=frozenset(),
         close=worker.close,
+        derives=True,
     )
 
 

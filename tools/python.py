@@ -46,7 +46,9 @@ class PythonTool:
 
     def tool(self) -> Tool:
         """The tool as dispatch and the model know it."""
-        return Tool(NAME, DESCRIPTION, PARAMETERS, self.run, frozenset({"exec"}), self.available, self.close)
+        return Tool(
+            NAME, DESCRIPTION, PARAMETERS, self.run, frozenset({"exec"}), self.available, self.close, derives=True
+        )
 
     def available(self) -> str:
         """An empty string, or one line: why Python is off on this host, and what mends it."""

@@ -127,7 +127,7 @@ class Sandbox:
                     box.busy(False)
                     lost = False
                 else:
-                    self._recover(since)
+                    stopped += self._recover(since)
                     lost = True
             return _execution(cell, stopped, lost, time.monotonic() - began)
 
@@ -189,27 +189,29 @@ class Sandbox:
         self._adopt()
         return box, wire
 
-    def _recover(self, since: float) -> None:
-        """After a kill: make room if that was why, and start the next box while nobody waits."""
+    def _recover(self, since: float) -> str:
+        """After a kill: make room if that was why, and start the next box while nobody waits; what was removed."""
+        removed = 0
         try:
             self._drop()
-            self._make_room(since)
+            removed = self._make_room(since)
             self.start()
         except (OSError, SandboxError):
             self._drop()  # the next cell tries again, and tells
+        return f"; {removed} file{'s' * (removed != 1)} that it wrote went with it" if removed else ""
 
-    def _make_room(self, since: float) -> None:
+    def _make_room(self, since: float) -> int:
         """Remove what the last cell wrote, where it filled the workspace; a new box would be ended at once
-        otherwise."""
-        most = Usage(self._base.size + self.limits.disk, self._base.files + self.limits.files)
+        otherwise. The number of files removed."""
+        most = self.limits.room(self._base)
         try:
             held = beneath.usage(self.workspace)
         except beneath.TooDeep:
             beneath.cut(self.workspace)
             held = beneath.usage(self.workspace)
         if held.size > most.size or held.files > most.files:
-            room = Usage(self._base.size + self.limits.disk // 2, self._base.files + self.limits.files // 2)
-            beneath.prune(self.workspace, since, room)
+            return beneath.prune(self.workspace, since, self.limits.room(self._base, 2))
+        return 0
 
     def _adopt(self) -> None:
         """As root the box runs as nobody: what lies in the workspace must be its own to be readable there."""

@@ -1,8 +1,8 @@
-"""Column and file names nearly right: in the sandbox ``df['Amount USD']`` finds ``amount_usd``, and says so.
+"""Names nearly right: in the sandbox ``df['Amount USD']`` finds ``amount_usd``, and says so.
 
 Runs inside. A name that exists is never touched; one that does not is taken for the column it must mean, where only one
-can be meant, with a printed line that tells. Otherwise the error is pandas' own. Values in rows are none of its
-business.
+can be meant, with a printed line that tells. Otherwise the error is pandas' own. So is a value that a column of text is
+compared with and does not hold: ``df['country'] == 'peru'`` finds ``Peru``.
 """
 
 import re
@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from functools import wraps
 from typing import Any
 
+MOST_VALUES = 2_000  # of a column are looked through
 CLOSE, AHEAD = 0.72, 0.08  # likeness that is enough, and how far the next best must be behind
 
 # Methods that take column names: the arguments that do, in order of position (after self).
@@ -59,6 +60,9 @@ def install(pandas: Any, plotting: Any) -> None:
     for method, places in _METHODS.items():
         setattr(frame, method, _finding(getattr(frame, method), places))
     plotting.__call__ = _plot(plotting.__call__)
+    series = pandas.Series
+    series.__eq__ = _comparing(series.__eq__)
+    series.isin = _comparing(series.isin)
 
 
 def _item(original: Callable[..., Any], frame_of: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -94,6 +98,31 @@ def _plot(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, *args, **kwargs)
 
     return plot
+
+
+def _comparing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def compared(self: Any, other: Any) -> Any:
+        if self.dtype.kind not in "biufcmM":
+            if isinstance(other, str):
+                other = _values(self, [other])[0]
+            elif isinstance(other, list) and all(isinstance(v, str) for v in other):
+                other = _values(self, other)
+        return original(self, other)
+
+    return compared
+
+
+def _values(column: Any, wanted: list[str]) -> list[str]:
+    """The wanted values as the column spells them."""
+    there = [v for v in column.unique().tolist() if isinstance(v, str)]
+    if len(there) > MOST_VALUES:
+        return wanted
+    found = [v if v in there else meant(v, there) or v for v in wanted]
+    for old, new in zip(wanted, found, strict=True):
+        if old != new:
+            print(f"(there is no {old!r} in {column.name!r}; {new!r} was taken)")
+    return found
 
 
 def _found(frame: Any, key: Any) -> Any:

@@ -60,6 +60,8 @@ class Prelude:
             shell.user_ns[name] = _leave
         # IPython keeps every value and all output of a session, which is the host's business here.
         shell.displayhook.do_full_cache = False
+        # Else ``load('a.csv')`` in a first cell is taken for IPython's %load, which knows nothing of what comes later.
+        shell.automagic = False
         shell._tee = lambda channel: contextlib.nullcontext()
         shell._format_exception_for_storage = lambda *_, **__: {}
         shell.displayhook.compute_format_data = self._display

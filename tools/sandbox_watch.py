@@ -12,6 +12,7 @@ from pathlib import Path
 from llmos.kernel import beneath
 
 TEMPORARY = {"tmp": 64 << 20, "dev/shm": 16 << 20}  # the box's own folders in memory, bytes
+_FULL = "filled the session's files to their quota (llmos clean makes room)"
 _INODES = 20_000  # in the box's own temporary folders: a tmpfs bounds bytes, and its inodes are kernel memory
 
 
@@ -25,6 +26,8 @@ class Limits:
     tasks: int = 96  # processes and threads
     disk: int = 512 << 20  # in the workspace
     files: int = 5_000
+    total: int = 1 << 40  # in the workspace, with what was there before
+    total_files: int = 1 << 40
     file: int = 64 << 20  # the largest single file
     written: int = 8 << 30  # over the box's life, files deleted since included
     cpu: int = 3_600  # of one process, over the box's life
@@ -33,6 +36,11 @@ class Limits:
     figures: int = 8  # per cell
     start: float = 30.0
     grace: float = 2.0  # between the interrupt and the kill
+
+    def room(self, base: beneath.Usage, part: int = 1) -> beneath.Usage:
+        """What the workspace may hold in all, with what was in it before; of what may be added the ``part``-th part."""
+        size, files = min(self.disk, self.total - base.size), min(self.files, self.total_files - base.files)
+        return beneath.Usage(base.size + max(size, 0) // part, base.files + max(files, 0) // part)
 
 
 @dataclass(slots=True)
@@ -86,10 +94,14 @@ class Watch:
             return f"made {error}"
         except OSError:
             return ""
-        if held.size > self.base.size + self.limits.disk:
-            return f"filled more than {_megabytes(self.limits.disk)} of disk"
-        many = held.files > self.base.files + self.limits.files
-        return f"made more than {self.limits.files} files" if many else ""
+        most, limits = self.limits.room(self.base), self.limits
+        if held.size > most.size:
+            full = most.size < self.base.size + limits.disk
+            return _FULL if full else f"filled more than {_megabytes(limits.disk)} of disk"
+        if held.files > most.files:
+            full = most.files < self.base.files + limits.files
+            return _FULL if full else f"made more than {limits.files} files"
+        return ""
 
     def _folders(self) -> str:
         for name, size in TEMPORARY.items():
