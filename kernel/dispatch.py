@@ -66,9 +66,16 @@ class Dispatcher:
 
     def offered(self, label: Label, state: State) -> list[Tool]:
         """The tools the model is told of: what policy would deny whatever the arguments cannot even be spelled."""
+        return [tool for tool in self.tools.values() if self._may(tool, label, state)]
+
+    def _may(self, tool: Tool, label: Label, state: State) -> bool:
+        """Whether some call to a tool may happen: without arguments, or with those that were allowed beforehand."""
+        allowed = [canonical(dict(grant.where)) for grant in self.grants.allow if grant.tool == tool.name]
         attended = self.approve is not None
-        rulings = {t.name: decide(t, "{}", label, state, self.grants, attended) for t in self.tools.values()}
-        return [t for t in self.tools.values() if rulings[t.name].verdict != "deny"]
+        return any(
+            decide(tool, arguments, label, state, self.grants, attended).verdict != "deny"
+            for arguments in ("{}", *allowed)
+        )
 
     def rule(self, call: ToolCall, label: Label, state: State) -> Permit:
         """What policy says of a call; an ask is put to the approver."""

@@ -7,9 +7,11 @@ effects. ``remote`` and ``scripted`` are the other kinds of Model.
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel.aliases import Aliases, Outward
 from llmos.kernel.branches import Net, TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.config import EMBEDDED, WEIGHTS
@@ -18,10 +20,12 @@ from llmos.kernel.errors import ModelError
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.parse import TurnParser, in_thought
 from llmos.kernel.pointers import Pointers
+from llmos.kernel.recall import Recall
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
 from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
 
+TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
 TEMPLATE = Path(__file__).parent / "chat_template.jinja"
 
 
@@ -41,6 +45,7 @@ class LocalModel:
         net: Net | None = None,
     ) -> None:
         folder = find(path_or_name)
+        self._folder = folder
         self._name = EMBEDDED if folder == WEIGHTS else str(path_or_name)
         self.wire: Wire = load_wire(folder)
         net = net or load_net(folder, pick_device(device))
@@ -52,6 +57,11 @@ class LocalModel:
     def name(self) -> str:
         """What it was asked for by."""
         return self._name
+
+    @cached_property
+    def recall(self) -> Recall:
+        """What the embedded kernel was taught of calculations; nothing in other checkpoints."""
+        return Recall.load(self._folder / TAUGHT)
 
     @property
     def context_length(self) -> int:
@@ -73,8 +83,8 @@ class LocalModel:
         ids = self.wire.render(messages, tools)
         with closing(self.engine.open(ids)) as root:
             branches: list[Branch] = [root] if n == 1 else root.fork(n)
-            pointers = self._pointers(messages)
-            turns = [self._turn(b, i, tools, sampling, len(ids), pointers) for i, b in enumerate(branches)]
+            aliases = Aliases(messages) if isinstance(self.wire, EmbeddedWire) else None
+            turns = [self._turn(b, i, tools, sampling, len(ids), aliases) for i, b in enumerate(branches)]
             try:
                 while turns:
                     for turn in list(turns):
@@ -93,10 +103,6 @@ class LocalModel:
         """Free what the engine keeps."""
         self.engine.close()
 
-    def _pointers(self, messages: Sequence[Message]) -> Pointers | None:
-        """What calls may name, for the embedded kernel; larger models are left free."""
-        return Pointers(self.grammars.vocabulary, messages) if isinstance(self.wire, EmbeddedWire) else None
-
     def _turn(
         self,
         branch: Branch,
@@ -104,8 +110,11 @@ class LocalModel:
         tools: Sequence[Tool],
         sampling: Sampling,
         prompt: int,
-        pointers: Pointers | None,
+        aliases: Aliases | None,
     ) -> "_Turn":
+        # The embedded kernel names what stands in the context; larger models are left free.
+        pointers = None if aliases is None else Pointers(self.grammars.vocabulary, aliases, lambda: self.recall)
+        outward = None if aliases is None else Outward(aliases)
         thinking = in_thought(branch.ids, self.wire.form)
         grammar = (
             self.grammars.choices(sampling.choices)
@@ -117,20 +126,27 @@ class LocalModel:
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))
         parser = self.wire.parser(number, thinking, tools)
         end = Finished("", prompt, branch=number)
-        return _Turn(parser, steps, self.wire.form.stops, StopStrings(sampling.stop, number), end)
+        return _Turn(parser, steps, self.wire.form.stops, StopStrings(sampling.stop, number), end, outward)
 
 
 class _Turn:
     """One branch's reply as it is decoded: each ``next`` is one token's deltas."""
 
     def __init__(
-        self, parser: TurnParser, steps: Iterator[Step], stops: frozenset[int], cut: "StopStrings", end: Finished
+        self,
+        parser: TurnParser,
+        steps: Iterator[Step],
+        stops: frozenset[int],
+        cut: "StopStrings",
+        end: Finished,
+        outward: Outward | None,
     ) -> None:
         self._parser = parser
         self._steps = steps
         self._stops = stops
         self._cut = cut
         self._end = end
+        self._outward = outward
 
     def __iter__(self) -> "_Turn":
         return self
@@ -145,7 +161,7 @@ class _Turn:
         self._end = replace(end, generated_tokens=end.generated_tokens + 1, logprob=end.logprob + step.logprob)
         if step.token in self._stops:
             return self._finish("stop")
-        out = self._cut.feed(self._parser.feed(step.token))
+        out = self._cut.feed(self._told(self._parser.feed(step.token)))
         return [*out, *self._close("stop")] if self._cut.hit else out
 
     def close(self) -> None:
@@ -155,8 +171,12 @@ class _Turn:
         self._steps = _NONE
 
     def _finish(self, reason: str) -> list[Delta]:
-        out = self._cut.feed(self._parser.finish())
+        rest = self._told(self._parser.finish())
+        out = self._cut.feed([*rest, *(self._outward.flush(self._end.branch) if self._outward else [])])
         return [*out, *([] if self._cut.hit else self._cut.flush()), *self._close(reason)]
+
+    def _told(self, deltas: list[Delta]) -> list[Delta]:
+        return self._outward.feed(deltas) if self._outward is not None else deltas
 
     def _close(self, reason: str) -> list[Delta]:
         self.close()

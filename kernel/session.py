@@ -197,11 +197,15 @@ class Kernel:
             yield Paged(id="", dropped=dropped, tokens=room)
         tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
         sampling = replace(self.sampling, max_tokens=tokens)
-        text, thought, cut = "", "", False
+        text, thought, cut, talks = "", "", False, False
         said, mused = self.dispatcher.scrub.stream(), self.dispatcher.scrub.stream()
         for delta in self.model.reply(messages, tools, sampling):
             match delta:
                 case TextDelta():
+                    if not talks and (piece := mused.end()):  # once: its last letters do not come after the text
+                        thought += piece
+                        yield Thought(id="", text=piece, delta=True)
+                    talks = True
                     if piece := said.feed(delta.text):
                         text += piece
                         yield Text(id="", text=piece, delta=True)

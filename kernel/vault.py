@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 from llmos.kernel.errors import UsageError
@@ -60,9 +61,10 @@ def remove(home: Path, name: str) -> None:
 
 def refuse(home: Path, paths: Sequence[Path]) -> None:
     """Raise UsageError where the file of secrets itself would be given to the model; folders leave it out by name."""
-    for path in paths:
+    kept = list(home.glob(f"{FILE}*"))  # a kill may leave one that was being written
+    for path, own in product(paths, kept):
         with suppress(OSError):
-            if path.expanduser().samefile(home / FILE):
+            if path.expanduser().samefile(own):
                 raise UsageError(f"{path} holds the registered secrets; it is not attached")
 
 
@@ -91,6 +93,8 @@ def _save(home: Path, secrets: Mapping[str, str]) -> None:
             os.fsync(file)
         part.replace(home / FILE)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise UsageError(f"cannot write {home / FILE}: {error.strerror}") from error
 
 

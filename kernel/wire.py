@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
 from llmos.kernel.parse import Format, TurnParser
 from llmos.kernel.tool import Tool
@@ -50,8 +51,8 @@ class EmbeddedWire:
         )
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
-        """See :func:`render`."""
-        return render(messages, tools, self.codec)
+        """See :func:`render`; with short names for what the conversation names (see aliases)."""
+        return render(Aliases(messages).messages, tools, self.codec)
 
     def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""

@@ -45,7 +45,11 @@ def clean(
     It asks first, and removes nothing where there is nobody to ask, unless --yes is given. A session that is in use
     is never removed. Exit code 1 when something could not be removed.
     """
+    from dataclasses import replace
+
+    from llmos.kernel import vault
     from llmos.kernel.config import home
+    from llmos.kernel.secrets import Scanner
     from llmos.memory import quotas, room
     from llmos.memory.log import SessionStore
 
@@ -53,7 +57,8 @@ def clean(
     limits = quotas.load(base)
     names = [SessionStore(base).find(id) for id in ids or []]
     age = seconds(older_than) if older_than is not None else None
-    found = room.survey(base)
+    hide = Scanner(vault.known(base)).redact
+    found = [replace(held, title=hide(held.title)) for held in room.survey(base)]
     going = room.chosen(found, age, keep, names)
     if not json:
         _show(base, found, going, limits)

@@ -18,7 +18,7 @@ import typer
 
 from llmos import audit, clean, policy, secrets
 from llmos.kernel.errors import LLMOSError, UsageError
-from llmos.turn import PATIENCE, checked, read_stdin, say, summary_line, turn
+from llmos.turn import PATIENCE, checked, hidden, read_stdin, say, summary_line, turn
 
 app = typer.Typer(
     name="llmos",
@@ -76,7 +76,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except LLMOSError as error:
-        say(str(error))
+        say(hidden(str(error)))
         return error.exit_code
     except OSError as error:
         return _os_error(error)
@@ -106,18 +106,18 @@ def _crash(error: Exception) -> int:
     from llmos.memory.quotas import load
     from llmos.memory.room import CRASHES, check_caches
 
-    kind = type(error).__name__
+    told = f"unexpected {type(error).__name__}: {hidden(str(error))[:200]}"
     try:
         check_caches(home(), load(home()))
         folder = home() / CRASHES
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="replace")
-        say(f"unexpected {kind}: {str(error)[:200]}; the whole story is in {path}")
+        path.write_text(hidden("".join(traceback.format_exception(error))), encoding="utf-8", errors="replace")
+        say(f"{told}; the whole story is in {path}")
     except OSError:
-        say(f"unexpected {kind}: {str(error)[:200]}")
+        say(told)
     except LLMOSError as full:
-        say(f"unexpected {kind}: {str(error)[:200]}; no report was kept: {full}")
+        say(f"{told}; no report was kept: {full}")
     return 1
 
 

@@ -17,7 +17,7 @@ from llmos.app import LLMOS, Session
 from llmos.kernel import config
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.render import Screen
-from llmos.turn import checked, say, summary_line, turn
+from llmos.turn import checked, hidden, say, summary_line, turn
 
 MOST_HISTORY = 4 << 20  # bytes of typed lines that are kept
 
@@ -62,7 +62,7 @@ class Conversation:
                 if not self.take(line.strip()):
                     return 0
             except LLMOSError as error:
-                say(str(error))
+                say(hidden(str(error)))
             except KeyboardInterrupt:
                 say("stopped")
 

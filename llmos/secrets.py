@@ -64,9 +64,11 @@ def _value(name: str) -> str:
     """The value, from a prompt that does not show it or from standard input without its last line end."""
     if not (sys.stdin and sys.stdin.isatty()):
         try:
-            return sys.stdin.read(_MOST_READ).rstrip("\r\n") if sys.stdin else ""
-        except UnicodeDecodeError as error:
+            value = sys.stdin.read(_MOST_READ).rstrip("\r\n") if sys.stdin else ""
+            value.encode()  # some locales give bytes that are no text as lone surrogates
+        except UnicodeError as error:
             raise UsageError("the secret is no text") from error
+        return value
     import getpass
     import warnings
 

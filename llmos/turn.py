@@ -31,6 +31,19 @@ def say(line: str) -> None:
     print("llmos: " + " ".join(clean(line).split()), file=sys.stderr)
 
 
+def hidden(text: str) -> str:
+    """A text of our own errors without registered secrets; where those cannot be read, that is what is told."""
+    from llmos.kernel import vault
+    from llmos.kernel.config import home
+    from llmos.kernel.errors import LLMOSError
+    from llmos.kernel.secrets import Scanner
+
+    try:
+        return Scanner(vault.known(home())).redact(text)
+    except LLMOSError as unreadable:
+        return str(unreadable)
+
+
 def checked(request: str) -> str:
     """The request, if it can be used. Raises UsageError with one line if not."""
     # Python gives bytes that are no UTF-8 as lone surrogates.

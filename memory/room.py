@@ -37,7 +37,8 @@ class Held:
     """One thing that takes room: ``size`` in bytes on disk, ``files`` with folders, ``used`` last (seconds, epoch).
 
     ``kind``: a ``session``, a ``cache``, the ``rest`` of a removal that was ended, or ``other``, which is never
-    removed. ``title`` is a session's first request; ``empty`` one in which nothing happened.
+    removed. ``title`` is a session's first request; ``empty`` one in which nothing happened; ``written`` is when its
+    log was written last, by the file system's clock.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Held:
     used: float = 0.0
     title: str = ""
     empty: bool = False
+    written: float = 0.0
 
 
 class Total:
@@ -94,13 +96,16 @@ def survey(home: Path) -> list[Held]:
     known = {summary.id: summary for summary in SessionStore(home).list()}
     found: list[Held] = []
     for name, folder in _inside(home, SESSIONS):
-        if not folder or name == TRASH:
+        if name == TRASH or name.startswith(_HELD):
             continue
-        size, used = _measured(home / SESSIONS / name), _used(home, name)
-        if used is not None:
+        size, log = _measured(home / SESSIONS / name), _log(home, name) if folder else None
+        if log is None:  # it counts, so it is told of
+            found.append(Held("other", f"{SESSIONS}/{name}", size.size, size.files))
+        else:
             seen = known.get(name)
-            used, title = (seen.last_activity, seen.first_request) if seen else (used, "")
-            found.append(Held("session", name, size.size, size.files, used, title, seen is None))
+            used, title = (seen.last_activity, seen.first_request) if seen else (log.st_mtime, "")
+            empty = seen is None and not log.st_size and not _damaged(home, name)
+            found.append(Held("session", name, size.size, size.files, used, title, empty, log.st_mtime))
     for name, _ in _inside(home, SESSIONS, TRASH):
         size = _measured(home / SESSIONS / TRASH / name)
         found.append(Held("rest", name, size.size, size.files))
@@ -129,7 +134,10 @@ def chosen(
 
 
 def remove(home: Path, held: Held) -> bool:
-    """Remove it whole; false when a process has the session open. Raises OSError for what the disk does not do."""
+    """Remove it whole; false when a process has the session open, or had it since it was looked at.
+
+    Raises OSError for what the disk does not do.
+    """
     home = home.resolve()
     if held.kind == "rest":
         _sweep(home, held.name)
@@ -148,6 +156,8 @@ def remove(home: Path, held: Held) -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            return False
+        if os.fstat(lock).st_mtime != held.written:  # an old one was gone on with while the user thought about it
             return False
         _sweep(home, _into_trash(home, SESSIONS, held.name))  # the lock goes along, until all is gone
     finally:
@@ -220,14 +230,19 @@ def _inside(home: Path, *parts: str) -> list[tuple[str, bool]]:
         os.close(here)
 
 
-def _used(home: Path, name: str) -> float | None:
-    """When the log of a session was written last; None where there is no log, so no session."""
+def _damaged(home: Path, name: str) -> bool:
+    """Whether a session keeps what was cut off its log: then an empty log does not say that nothing happened."""
+    return any(inner.startswith(f"{LOG}.") for inner, _ in _inside(home, SESSIONS, name))
+
+
+def _log(home: Path, name: str) -> os.stat_result | None:
+    """The status of a session's log; None where there is no log, so no session."""
     try:
         file = beneath.open_beneath(home, f"{SESSIONS}/{name}/{LOG}", os.O_RDONLY)
     except OSError:
         return None
     try:
-        return os.fstat(file).st_mtime
+        return os.fstat(file)
     finally:
         os.close(file)
 

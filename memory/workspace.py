@@ -119,7 +119,9 @@ def _link(here: int, file: int, draft: str, name: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise
-        # A file system without second names. Nothing is followed here either: what is moved is a name.
+        # A file system without second names. Nothing is followed here either: what is moved is a name. It is taken
+        # first, so that no file of that name is replaced.
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=here))
         os.rename(draft, name, src_dir_fd=here, dst_dir_fd=here)
 
 

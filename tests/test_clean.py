@@ -15,6 +15,7 @@ import pytest
 
 from llmos import LLMOS, Scripted, UsageError, cli
 from llmos.clean import seconds
+from llmos.kernel import vault
 from llmos.kernel.types import Request
 from llmos.memory import room
 from llmos.memory.log import SessionStore
@@ -302,6 +303,53 @@ def test_caches_and_sessions_that_never_began_go_the_rest_stays(home: Path) -> N
     kept_names = {p.name for p in home.iterdir()}
     assert kept_names == {"policy.toml", "quotas.toml", "history", "audit", "unknown", "sessions"}
     assert {p.name for p in (home / "sessions").iterdir()} == {name, fresh, room.TRASH}
+
+
+@pytest.mark.parametrize("how", ["spoiled", "mended"])
+def test_a_damaged_session_is_not_taken_for_an_empty_one(home: Path, how: str) -> None:
+    """Its log cannot be listed, but its files and the rest of its log are there."""
+    name = session(home, 90)
+    log = home / "sessions" / name / "log.jsonl"
+    log.write_bytes(b"\0" * len(log.read_bytes()) + b"\n")
+    if how == "mended":
+        SessionStore(home).open(name).close()
+        assert log.read_bytes() == b""
+    os.utime(log, (1, 1))
+    assert left(home) == set()
+    assert run("--yes") == 0
+    assert (log.parent / "workspace" / "data" / "a.csv").exists()
+    assert run(name, "--yes") == 0
+    assert not log.parent.exists()
+
+
+def test_a_session_that_is_gone_on_with_while_it_asks_stays(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = session(home, 90)
+    (held,) = room.survey(home)
+    with SessionStore(home).open(name) as log:
+        log.append(Request(id="e2", text="and now", time=time.time()))
+    assert not room.remove(home, held)
+    assert left(home) == {name}
+
+
+def test_what_is_no_session_is_shown_and_stays(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It counts towards the quota of all sessions."""
+    session(home, 1)
+    (home / "sessions" / "mine").mkdir()
+    (home / "sessions" / "mine" / "big").write_bytes(b"x" * 50_000)
+    assert run("--keep", "0", "--yes") == 0
+    assert "sessions/mine is kept" in capsys.readouterr().out
+    assert (home / "sessions" / "mine" / "big").exists()
+
+
+def test_secrets_in_first_requests_are_not_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = SessionStore(home)
+    with store.open(store.create()) as log:
+        log.append(Request(id="e1", text="log in with hunter2-Zebra-99", time=time.time()))
+    vault.add(home, "BANK_KEY", "hunter2-Zebra-99")
+    assert run() == run("--json") == 0
+    shown = capsys.readouterr().out
+    assert "hunter2" not in shown
+    assert shown.count("log in with [secret BANK_KEY]") == 2
 
 
 def test_a_home_that_is_not_there_is_no_trouble(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

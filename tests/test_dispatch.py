@@ -87,6 +87,17 @@ def netted() -> dict[str, Tool]:
 WANTED = ToolCall("r1", "web", {"url": "http://x", "tags": ["a"]})
 
 
+@pytest.mark.parametrize("value", ["http://x", "*"])
+def test_a_tool_allowed_for_some_arguments_is_offered_though_nobody_is_there(
+    tmp_path: Path, netted: dict[str, Tool], value: str
+) -> None:
+    """Else the model could not write the very call that was allowed."""
+    granted = Dispatcher(netted, tmp_path, grants=Grants(allow=(Grant("web", (("url", value),)),)))
+    assert granted.offered(PLAIN, State()) == list(netted.values())
+    assert granted.offered(PLAIN, State(untrusted=True)) == []
+    assert Dispatcher(netted, tmp_path, grants=Grants(allow=(Grant("mail"),))).offered(PLAIN, State()) == []
+
+
 def test_an_ask_without_anybody_there_is_a_denial_and_the_tool_is_not_offered(
     tmp_path: Path, netted: dict[str, Tool]
 ) -> None:

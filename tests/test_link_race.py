@@ -196,3 +196,7 @@ def test_a_file_system_without_second_names_takes_files_too(
     (made,) = attach([given], workspace)
     assert (workspace / made.path).read_text() == "a,b\n1,2\n"
     assert [p.name for p in (workspace / "data").iterdir()] == ["a.csv"]
+    given.write_text("a,b\n3,4\n")
+    (other,) = attach([given], workspace)  # another content never takes the place of the first
+    assert (other.path, (workspace / other.path).read_text()) == ("data/a-2.csv", "a,b\n3,4\n")
+    assert (workspace / made.path).read_text() == "a,b\n1,2\n"

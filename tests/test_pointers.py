@@ -1,4 +1,4 @@
-"""Pointers: what the embedded kernel names in a call stands in the context, spelled as it stands there."""
+"""Pointers: what the embedded kernel names in a call stands in the context."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
-from llmos.kernel.pointers import UNSAID, Pointers, Vocabulary, named, said
+from llmos.kernel.pointers import Pointers, Vocabulary
+from llmos.kernel.recall import Recall, Recalled
 from llmos.kernel.types import Message, Part, Source
 from llmos.memory.preview import preview
 
-USER = Source("user")
+CODE = '\n{"name": "python", "arguments": {"code": "df = '
+SUM = '\n{"name": "calculator", "arguments": {"expression": "'
 
 
-def asked(text: str, *previews: str) -> list[Message]:
+def pointers(codec: Codec, text: str, *previews: str, taught: Sequence[tuple[str, str]] = ()) -> Pointers:
     parts = [Part(p, Source("file", "f")) for p in previews]
-    return [Message("user", (*parts, Part(text, USER)))]
+    message = Message("user", (*parts, Part(text, Source("user"))))
+    return Pointers(Vocabulary(codec.bytes_of, codec.control_ids), Aliases([message]), lambda: Recall(taught))
 
 
 @pytest.fixture
@@ -26,113 +30,114 @@ def table(tmp_path: Path) -> str:
     return preview(path, "rounds.csv")
 
 
-def spell(codec: Codec, pointers: Pointers, begun: str, wish: str, most: int = 60) -> str:
-    """What comes out when the model wants to write ``wish`` after ``begun`` and takes the nearest that is allowed."""
-    written = begun.encode()
-    size = -(-codec.size // 32)
-    everything = np.full(size, -1, np.int32)
-    wanted = codec.encode(wish)
-    for step in range(most):
-        bits = np.unpackbits(pointers.narrow(written, everything).view(np.uint8), bitorder="little")
-        want = wanted[step] if step < len(wanted) else -1
-        token = want if want >= 0 and bits[want] else int(np.flatnonzero(bits)[0])
-        written += codec.bytes_of[token]
-        if not codec.bytes_of[token].strip(b"'"):
-            break
-    return written.decode()[len(begun) :]
-
-
-def allowed(codec: Codec, pointers: Pointers, written: str) -> set[str]:
+def allowed(codec: Codec, made: Pointers, written: str) -> set[str]:
     everything = np.full(-(-codec.size // 32), -1, np.int32)
-    bits = np.unpackbits(pointers.narrow(written.encode(), everything).view(np.uint8), bitorder="little")
+    bits = np.unpackbits(made.narrow(written.encode(), everything).view(np.uint8), bitorder="little")
     return {codec.decode([int(i)]) for i in np.flatnonzero(bits) if int(i) < codec.size}
 
 
-def test_previews_name_their_files_and_columns(table: str) -> None:
-    files, columns = named(asked("plot", table))
-    assert files == ["rounds.csv"]
-    assert [c.name for c in columns] == ["date", "Amount (MUSD)", "lead investor", "amount"]
-    assert [c.kind for c in columns] == ["month", "number", "text", "number"]
-    assert named([Message("user", (Part("file 'x.csv': 3 rows\ncolumns: 'a' (text)", USER),))]) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("text", "has", "lacks"),
-    [
-        ("7.5 percent of 1,280", {"7.5", "1280"}, {"12800", "128"}),
-        ("2.4 million and 3k", {"2400000", "2.4", "3000"}, {"240"}),
-        ("from 12 500 to 45\u202f000", {"12500", "45000", "500"}, {"125"}),
-        ("thirty-five percent of two thousand", {"35", "2000"}, {"2500"}),
-        ("on 2024-05-17", {"2024", "05", "17"}, {"202"}),
-    ],
-)
-def test_numbers_are_read_as_people_write_them(text: str, has: set[str], lacks: set[str]) -> None:
-    found = said(asked(text)) | UNSAID
-    assert has <= found
-    assert not lacks & found
-
-
-CODE = '\n{"name": "python", "arguments": {"code": "df = '
 PLACES = [
-    "load('",
-    "df.plot(x='",
-    "df.plot(x='date', y='",
-    "df.plot(x='date', y=['amount', '",
-    "df.groupby('",
-    "df['",
-    "df.nlargest(3, 'amount')[['date', '",
-    "df.groupby('date')['",
+    "df.plot(x=",
+    "df.plot(x=#1, y=",
+    "df.plot(x=#1, y=[#2, ",
+    "df.groupby(",
+    "df[",
+    "df.nlargest(3, ",
+    "df.nlargest(@1, #2)[[#1, ",
+    "df.groupby(#1)[",
 ]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_quoted_name_is_one_that_there_is(codec: Codec, table: str, place: str) -> None:
-    pointers = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), asked("plot", table))
-    names = ["rounds.csv"] if "load" in place else ["date", "Amount (MUSD)", "lead investor", "amount"]
-    for wish in ("date'", "lead investor'", "Amount (MUSD)'", "zzz'", "rounds.csv'", "amounts'"):
-        assert spell(codec, pointers, CODE + place, wish).rstrip("'") in names
+def test_a_column_is_a_sign(codec: Codec, table: str, place: str) -> None:
+    made = pointers(codec, "plot it", table)
+    assert not any("'" in token for token in allowed(codec, made, CODE + place))
+    assert "#" in allowed(codec, made, CODE + place)
+    digits = allowed(codec, made, CODE + place + "#")
+    assert digits
+    assert digits <= set("1234")
 
 
-@pytest.mark.parametrize("place", ["df[df['date'] == '", "df[df['date'].isin(['a', '", "ax.set_title('", "print('"])
+def test_a_column_fits_its_place(codec: Codec, table: str) -> None:
+    made = pointers(codec, "plot the amount musd", table)
+    assert allowed(codec, made, CODE + "df.plot(x=#") <= {"1", "3"}
+    assert allowed(codec, made, CODE + "df.plot(x=#1, y=#") == {"2"}
+    assert "1" not in allowed(codec, made, CODE + "df.plot(x=#1")
+
+
+def test_a_file_is_one_that_there_is(codec: Codec, table: str) -> None:
+    made = pointers(codec, "plot it", table)
+    begun, written = "", CODE + "load('"
+    while "'" not in begun:
+        begun += min(allowed(codec, made, written + begun), key=len)
+    assert begun.startswith("rounds.csv'")
+
+
+def test_a_value_was_said(codec: Codec, table: str) -> None:
+    made = pointers(codec, "only New Zealand please", table)
+    assert all(t in "only New Zealand please" for t in allowed(codec, made, CODE + "df[df[#3] == '"))
+    assert "'" in {t[:1] for t in allowed(codec, made, CODE + "df[df[#3] == 'New Zealand")}
+
+
+@pytest.mark.parametrize("place", ["ax.set_title('", "print('"])
 def test_other_texts_are_free(codec: Codec, table: str, place: str) -> None:
-    pointers = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), asked("plot", table))
-    assert len(allowed(codec, pointers, CODE + place)) > 250
+    assert len(allowed(codec, pointers(codec, "plot", table), CODE + place)) > 250
 
 
-def test_without_a_table_names_are_free(codec: Codec) -> None:
-    pointers = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), asked("draw a sine"))
-    assert len(allowed(codec, pointers, CODE + "df['")) > 250
-
-
-SUM = '\n{"name": "calculator", "arguments": {"expression": "'
+def test_without_a_table_names_are_free_and_signs_are_none(codec: Codec) -> None:
+    made = pointers(codec, "draw a sine")
+    assert len(allowed(codec, made, CODE + "df['")) > 250
+    assert not any(s in token for token in allowed(codec, made, CODE) for s in "@~#")
 
 
 @pytest.mark.parametrize(
-    ("begun", "digits", "ends"),
+    ("begun", "has", "lacks"),
     [
-        ("", "0123456789", True),
-        ("7.5% * 1", "0123456789", True),
-        ("7.5% * 12", "8", True),
-        ("7.5% * 128", "0", False),
-        ("7.5% * 1280", "", True),
-        ("7", "25.", True),
-        ("7.", "5", False),
-        ("log12", None, True),
+        ("", "@0123456789", "~#"),
+        ("@", "12", "03456789@"),
+        ("@1", "%*", "0123456789"),
+        ("@2 * 14", "4*", "012356789"),
+        ("@2 * 1440", "*", "0123456789"),
+        ("@2 * 144", "0*", "123456789"),
     ],
 )
-def test_a_number_is_one_that_was_said(codec: Codec, begun: str, digits: str | None, ends: bool) -> None:
-    pointers = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), asked("7.5 percent of 1,280"))
-    found = allowed(codec, pointers, SUM + begun)
-    if digits is not None:
-        assert set("0123456789.") & found >= set(digits)
-        if len(digits) < 2:
-            assert set("0123456789") & found <= set(digits)
-    assert (" *" in found or ")" in found) == ends
+def test_a_number_is_a_sign_or_one_that_nobody_says(codec: Codec, begun: str, has: str, lacks: str) -> None:
+    found = allowed(codec, pointers(codec, "7.5 percent of 1,280"), SUM + begun)
+    assert set(has) <= found
+    assert not set(lacks) & found
+
+
+def test_days_and_results_are_told_apart(codec: Codec) -> None:
+    made = pointers(codec, "days from 2024-01-05 to 2024-02-05 and 7 more")
+    assert allowed(codec, made, SUM + "days(~") == {"1", "2"}
+    assert allowed(codec, made, SUM + "@") == {"3"}
+    assert allowed(codec, made, SUM + "days(202") == {"4"}  # the year, for days nobody said
 
 
 def test_nothing_else_of_a_call_is_touched(codec: Codec, table: str) -> None:
-    pointers = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), asked("plot", table))
-    written: Sequence[str] = ("", '\n{"name": "', '\n{"name": "python", "arguments": {"')
+    made = pointers(codec, "plot", table)
     everything = np.full(-(-codec.size // 32), -1, np.int32)
-    for begun in written:
-        assert pointers.narrow(begun.encode(), everything) is everything
+    for begun in ("", '\n{"name": "', '\n{"name": "python", "arguments": {"'):
+        assert made.narrow(begun.encode(), everything) is everything
+
+
+def test_a_request_like_one_that_was_taught_is_answered_as_that_one(codec: Codec) -> None:
+    made = pointers(codec, "what is 15% of 2,400?", taught=[("what is @1% of @2?", "@1% * @2"), ("what is @1?", "@1")])
+    begun = ""
+    while '"' not in begun:
+        (token,) = {t[:1] for t in allowed(codec, made, SUM + begun)}
+        begun += token
+    assert begun == '@1% * @2"'
+
+
+def test_of_several_that_are_a_little_like_it_the_model_chooses(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Recalled("@1 + @2", 0.5), Recalled("@1 - @2", 0.45), Recalled("@1 / @2", 0.3)]
+    monkeypatch.setattr(Recall, "near", lambda *_: found)
+    made = pointers(codec, "5 somehow 7")
+    assert {t[:1] for t in allowed(codec, made, SUM + "@1 ")} == set("+-")
+    assert allowed(codec, made, SUM) == {"@"}
+
+
+def test_a_request_unlike_any_is_left_to_the_model(codec: Codec) -> None:
+    made = pointers(codec, "three knights ride 5 miles", taught=[("what is @1% of @2?", "@1% * @2")])
+    assert len(allowed(codec, made, SUM)) > 200

@@ -89,6 +89,10 @@ LANDS = "pd.DataFrame({'land': ['Peru', 'Chile'], 'n': [1, 2]})"
         (f"{LANDS}.loc[lambda d: d['land'].isin(['PERU', 'Chile']), 'n'].sum()", "3", "'Peru' was taken"),
         (f"{LANDS}.loc[lambda d: d['land'] == 'Chile', 'n'].sum()", "2", ""),
         (f"({LANDS}['land'] == 'Mongolia').sum()", "0", ""),
+        ("(pd.Series(['New York', 'Rome']) == 'new-york').sum()", "1", "'New York' was taken"),
+        ("(pd.Series(['female', 'female']) == 'male').sum()", "0", ""),
+        ("pd.Series(['2024', 'Nigeria', 'C++', '5']).isin(['2023', 'Niger', 'C', '-5']).sum()", "0", ""),
+        ("(pd.Series([['a'], ['b']]) == 'a').sum()", "0", ""),
     ],
 )
 def test_names_nearly_right_are_found_and_told(tool: PythonTool, code: str, value: str, told: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import codecs
+import errno
 import html
 import io
 import json
@@ -26,7 +27,7 @@ from llmos.kernel.scrub import Scrub
 from llmos.kernel.secrets import Scanner, Secret, problem
 from llmos.kernel.spellings import fold, opened, piece_of, placed
 from llmos.kernel.tool import Capability
-from llmos.kernel.types import Answer, Call, Decision, Label, Malformed, Result, Text
+from llmos.kernel.types import Answer, Call, Decision, Label, Malformed, Result, Text, Thought
 
 VALUE = "sk-live-7Qp2Zx9LmT4vBn81"
 PHRASE = "correct-horse-4711"
@@ -306,13 +307,26 @@ def test_the_file_itself_cannot_be_attached(tmp_path: Path) -> None:
     (tmp_path / "other.txt").symlink_to(home / vault.FILE)
     (home / "more.txt").write_text("fine")
     with LLMOS(model=Scripted(["one"]), home=home) as llmos:
-        for path in (home / vault.FILE, tmp_path / "other.txt"):
+        (home / f"{vault.FILE}.4711").write_text(VALUE)  # left by a kill
+        for path in (home / vault.FILE, tmp_path / "other.txt", home / f"{vault.FILE}.4711"):
             with pytest.raises(UsageError, match="not attached"):
                 llmos.run("read it", [path])
         with llmos.session() as session:
             session.run("read it", [home])
             held = [p for p in session.workspace.rglob("*") if p.is_file() and VALUE in p.read_text(errors="replace")]
     assert held == []
+
+
+def test_a_disk_that_fails_leaves_no_copy_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    vault.add(tmp_path, "A", VALUE)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        vault.add(tmp_path, "B", PHRASE)
+    assert vault.load(tmp_path) == {"A": VALUE}
+    assert not list(tmp_path.glob(f"{vault.FILE}.[0-9]*"))
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
@@ -370,6 +384,9 @@ def test_a_value_on_the_command_line_or_a_short_one_is_refused_and_not_repeated(
     assert [line[:7] for line in told.err.splitlines()] == ["llmos: ", "llmos: "]
     assert "too short" in told.err.splitlines()[1]
     assert vault.load(home) == {}
+    monkeypatch.setattr("sys.stdin", io.StringIO(VALUE + "\udcff"))  # bytes that are no text
+    assert cli.run_command(["secrets", "add", "BANK"]) == 2
+    assert capsys.readouterr().err == "llmos: the secret is no text\n"
 
 
 def test_at_a_terminal_the_prompt_does_not_show_what_is_typed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,6 +515,39 @@ def test_answers_thoughts_and_long_results_are_clean_as_they_come(tmp_path: Path
     assert isinstance(answer, Answer)
     assert answer.text == "it is [secret KEY] indeed"
     assert "".join(e.text for e in shown if isinstance(e, Text) and e.delta).strip() == answer.text
+
+
+def test_a_thought_ends_before_the_text_begins(tmp_path: Path) -> None:
+    """What waited, since it could begin a secret, is not told after the text."""
+    vault.add(tmp_path, "BANK_KEY", "Zebra-hunter-99")
+    model = Scripted([[ThoughtDelta("Let me think of Z"), TextDelta("The answer is "), TextDelta("four.")]])
+    with LLMOS(model=model, home=tmp_path) as system:
+        events = list(system.stream("what is two and two?"))
+    told = [(type(e), e.text) for e in events if isinstance(e, (Text, Thought)) and e.delta]
+    kinds = [kind for kind, _ in told]
+    assert kinds == sorted(kinds, key=[Thought, Text].index)
+    assert "".join(text for kind, text in told if kind is Thought) == "Let me think of Z"
+
+
+def test_a_crash_report_is_clean(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    @cli.app.command("boom")
+    def boom() -> None:
+        raise ZeroDivisionError("by Zebra-hunter-99")
+
+    vault.add(home, "BANK_KEY", "Zebra-hunter-99")
+    try:
+        assert cli.run_command(["boom"]) == 1
+    finally:
+        cli.app.registered_commands.pop()
+    assert "by [secret BANK_KEY]; the whole story is in" in capsys.readouterr().err
+    (report,) = (home / "crashes").iterdir()
+    assert "ZeroDivisionError: by [secret BANK_KEY]" in report.read_text()
+    assert "hunter" not in report.read_text()
+    assert cli.run_command(["run", "sum it", "--file", "Zebra-hunter-99.csv"]) == 2
+    assert "no such file: [secret BANK_KEY].csv" in capsys.readouterr().err
+    (home / vault.FILE).write_text("{")
+    assert cli.run_command(["secrets", "list"]) == 2
+    assert f"{vault.FILE} cannot be read" in capsys.readouterr().err
 
 
 def test_files_errors_and_broken_calls_are_clean(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Names nearly right: in the sandbox ``df['Amount USD']`` finds ``amount_usd``, and says so.
 
 Runs inside. A name that exists is never touched; one that does not is taken for the column it must mean, where only one
-can be meant, with a printed line that tells. Otherwise the error is pandas' own. So is a value that a column of text is
-compared with and does not hold: ``df['country'] == 'peru'`` finds ``Peru``.
+can be meant, with a printed line that tells. Otherwise the error is pandas' own. A value that a column of text is
+compared with and does not hold is found too, but in another case or spacing alone: ``df['country'] == 'peru'`` finds
+``Peru``, and 'male' never 'female'.
 """
 
 import re
@@ -114,15 +115,26 @@ def _comparing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _values(column: Any, wanted: list[str]) -> list[str]:
-    """The wanted values as the column spells them."""
-    there = [v for v in column.unique().tolist() if isinstance(v, str)]
+    """The wanted values as the column spells them, where that differs in case or spacing alone and in one way only."""
+    try:
+        there = [v for v in column.unique().tolist() if isinstance(v, str)]
+    except TypeError:  # lists in it
+        return wanted
     if len(there) > MOST_VALUES:
         return wanted
-    found = [v if v in there else meant(v, there) or v for v in wanted]
+    spelled: dict[str, list[str]] = {}
+    for value in there:
+        spelled.setdefault(_loose(value), []).append(value)
+    alike = [spelled.get(_loose(v), ()) for v in wanted]
+    found = [same[0] if v not in there and len(same) == 1 else v for v, same in zip(wanted, alike, strict=True)]
     for old, new in zip(wanted, found, strict=True):
         if old != new:
             print(f"(there is no {old!r} in {column.name!r}; {new!r} was taken)")
     return found
+
+
+def _loose(value: str) -> str:
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", value.strip().casefold())
 
 
 def _found(frame: Any, key: Any) -> Any:

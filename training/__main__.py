@@ -3,7 +3,7 @@
 tokenizer   byte-level BPE from the corpus
 pretrain    next-word prediction on plain English
 finetune    assistant dialogues with tool calls
-install     the result as package data in kernel/weights
+install     the result as package data in kernel/weights, with the calculations it was taught
 """
 
 import argparse
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from llmos.kernel.local import TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
-from llmos.training import finetune, pretrain, tokenizer
+from llmos.training import finetune, pretrain, recall, tokenizer
 from llmos.training.loop import LONG, save_weights
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
@@ -42,6 +43,7 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
     control = config["vocab_size"] - len(tokenizer.CONTROL)
     end, pad = (control + tokenizer.CONTROL.index(name) for name in ("<|im_end|>", "<|endoftext|>"))
     generation = {"do_sample": False, "eos_token_id": end, "pad_token_id": pad}
+    recall.write(weights / TAUGHT)
     (weights / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
 
 

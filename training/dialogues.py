@@ -43,16 +43,16 @@ SHARES = {
 TABLE_SHARES = {"plot": 0.7, "ask": 0.27, "direct": 0.015, "calculator": 0.015}
 
 CALCULATOR_SHARES = {
-    "calc_arith": 0.15,
-    "calc_percent": 0.16,
-    "calc_fraction": 0.06,
+    "calc_arith": 0.12,
+    "calc_percent": 0.13,
+    "calc_fraction": 0.07,
     "calc_root_power": 0.08,
-    "calc_stats": 0.03,
-    "calc_solve": 0.08,
-    "calc_calculus": 0.08,
-    "calc_units": 0.11,
+    "calc_stats": 0.025,
+    "calc_solve": 0.09,
+    "calc_calculus": 0.09,
+    "calc_units": 0.1,
     "calc_dates": 0.1,
-    "calc_word": 0.24,
+    "calc_word": 0.26,
     "calc_error": 0.012,
 }
 

@@ -9,16 +9,19 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
+from llmos.kernel.types import Message
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, system_message, tools
 from llmos.training.loop import LENGTH, LONG, Budget, Family, Rows, families, joined, pack, train
 from llmos.training.pretrain import english
 
-ENGLISH = 0.05  # share of plain English kept in, so that what was learnt from it stays
-COPYING = 0.06  # share of rows that teach copying alone
+ENGLISH = 0.04  # share of plain English kept in, so that what was learnt from it stays
+COPYING = 0.04  # share of rows that teach copying alone
+CUT = 0.6  # share of the dialogues of one call that end with it: reading out is learnt long before calling
 
 
 def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> list[Rows]:
@@ -27,15 +30,22 @@ def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> list[Row
     prefix = render_training([system], told, codec)[0]
     short: list[Family] = []
     long: list[Family] = []
-    done = 0
+    done, chooser = 0, random.Random(seed)
     for group in dialogues(count, seed, corpus):
-        documents = [render_training([system, *messages], told, codec) for messages in group]
+        documents = [render_training(seen([system, *messages], chooser), told, codec) for messages in group]
         fits = max(len(ids) for ids, _ in documents) <= LENGTH
         (short if fits else long).extend(families(documents, len(prefix), (LENGTH if fits else LONG) - len(prefix)))
         if (done + len(group)) // 4000 > done // 4000:
             print(f"  {done + len(group):,} dialogues", flush=True)
         done += len(group)
     return [pack(short, LENGTH, prefix, seed=seed), pack(long, LONG, prefix, seed=seed)]
+
+
+def seen(messages: list[Message], rng: random.Random) -> list[Message]:
+    """A dialogue as the kernel meets it, with short names; now and then it ends with its only call."""
+    told = Aliases(messages).messages
+    cut = sum(len(m.calls) for m in told) == 1 and rng.random() < CUT
+    return told[:3] if cut and told[2].calls else told
 
 
 def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:

@@ -38,7 +38,7 @@ HELD_OUT = frozenset(
 
 # Share of columns and files that get names of other words: otherwise a small model learns the schemas by heart
 # instead of reading the preview.
-RENAMED = 0.6
+RENAMED = 0.3
 
 TIME_KINDS = ("year", "month", "date", "quarter")
 NUMBER_KINDS = ("int", "float", "pct")
