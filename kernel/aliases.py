@@ -26,6 +26,8 @@ _SIGN = re.compile(r"[@~#](\d+)")
 # A sign that was there before is set apart from its number.
 _TAKEN = re.compile(r"([@~#])(?=\d)")
 _RESULT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
+# What the sandbox tells beside a result: cells that it read as empty, names that it took for others.
+_NOTE = re.compile(r"^(?:\(there is no .* was taken\)|.*: \d+ cells? of .* left empty\.)\n", re.M)
 _MOST_RESULTS = 12  # of a result's numbers get names
 _MOST = 99  # of a request's numbers do
 _READ = 4_000  # characters of a request in which columns are looked for
@@ -35,12 +37,14 @@ _READ = 4_000  # characters of a request in which columns are looked for
 class Turn:
     """The numbers of one request and its results; ``whole`` are results, which are read out and not computed with.
 
-    ``request`` is the user's words, ``told`` the same with short names; ``fresh`` until something was answered.
+    ``request`` is the user's words, ``told`` the same with short names; ``fresh`` until something was answered;
+    ``attached``: a file came with it.
     """
 
     request: str = ""
     told: str = ""
     fresh: bool = True
+    attached: bool = False
     values: list[str] = field(default_factory=list)
     whole: set[str] = field(default_factory=set)
 
@@ -86,7 +90,8 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            self.turn = Turn(" ".join(_asked(message))[:_READ])
+            attached = any(p.source.origin in ("file", "library") for p in message.parts)
+            self.turn = Turn(" ".join(_asked(message))[:_READ], attached=attached)
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(_asked(heard))
             return heard
@@ -148,6 +153,7 @@ class Aliases:
         text = part.content
         if not isinstance(text, str) or text.startswith("error"):
             return part
+        text = _NOTE.sub("", text)
         told, lines = "", "\n" in text
         if whole or lines:
             self.turn.whole.add(text)

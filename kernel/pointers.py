@@ -106,7 +106,7 @@ class Pointers:
         sign, begun = found[1], found[2]
         fits = self._signs[sign]
         if sign == "#":
-            fits = fitting(text, self._columns, self._meant)
+            fits = fitting(text, self._columns, self._meant, self._turn.attached)
         return self._number(begun, {str(n) for n in fits})
 
     def _in_code(self, code: str) -> list[Bits | None]:

@@ -18,6 +18,7 @@ from pathlib import Path
 _PIECE = re.compile(r"[@~]\d+|[a-z]+|[^\sa-z]")
 _SIGN = re.compile(r"[@~]\d+")
 _NAME = re.compile(r"[@~]\d+|[A-Za-z]+")
+_SHORT = re.compile(r"\b(what|how|where|that)['\u2019]?s\b")
 _SHORTLIST = 300  # patterns that share the rarest words are compared whole
 _PAIR, _TRIPLE, _LETTERS = 0.7, 0.5, 0.3  # weights beside that of a word
 _OTHER_NUMBERS = 0.1  # less for another count of numbers, and again for another count of different ones
@@ -127,7 +128,7 @@ def fits(expression: str, values: Sequence[str], whole: Mapping[str, object] | s
 
 
 def _pieces(text: str) -> list[str]:
-    return _PIECE.findall(text.lower())
+    return _PIECE.findall(_SHORT.sub(r"\1 is", text.lower()))
 
 
 def _stem(piece: str) -> str:

@@ -19,6 +19,7 @@ _VALUE = re.compile(r"(?:\b(?:y|values)=\[?(?:#\d+, )*|\)\[|n(?:largest|smallest
 _AXIS = re.compile(r"\bx=#\d*$")
 _GROUP = re.compile(r"(?:\b(?:index|columns|by)=|groupby\(|set_index\()#\d*$")
 _USED = re.compile(r"#(\d+)(?=\D)")
+_KEY = re.compile(r"(?i)(?:rank|id|no|nr|number|index|code)")
 _COMMON = frozenset(
     [
         "a",
@@ -52,10 +53,11 @@ class Column:
     kind: str
 
 
-def fitting(code: str, columns: Sequence[Column], meant: Collection[int]) -> list[int]:
+def fitting(code: str, columns: Sequence[Column], meant: Collection[int], first: bool = True) -> list[int]:
     """The columns, by number from 1, that may stand at the end of ``code``, which is ``#``; all where nothing tells.
 
-    ``meant`` are those that the request speaks of.
+    ``meant`` are those that the request speaks of; where it speaks of none, the ``first`` request on a table means what
+    tables are about, and a later one what was plotted before.
     """
     everything = list(range(1, len(columns) + 1))
     used = {int(n) for n in _USED.findall(code)}
@@ -63,7 +65,12 @@ def fitting(code: str, columns: Sequence[Column], meant: Collection[int]) -> lis
     others = [n for n in everything if n not in numbers]
     if _VALUE.search(code):
         free = [n for n in numbers if n not in used]
-        return [n for n in free if n in meant] or free or everything
+        plain = [n for n in free if not _KEY.fullmatch(columns[n - 1].name)]
+        return [n for n in free if n in meant] or (plain[:1] if first else []) or free or everything
+    times = [n for n in others if columns[n - 1].kind in TIMES]
+    if first and _AXIS.search(code) and times and not set(meant) & set(numbers):
+        # No number is spoken of, so a word of the subject may happen to be a column's: funding rounds by round.
+        return times
     if _AXIS.search(code):
         # A time is the natural axis, also where a word of the subject happens to be a column's.
         if set(meant) & set(others):

@@ -84,6 +84,12 @@ def test_a_result_of_lines_has_a_sign_of_its_own() -> None:
     assert Aliases(talk).outward("All:\n@1") == "All:\na,2\nb,3"
 
 
+def test_notes_beside_a_result_are_left_out() -> None:
+    talk = [asked("plot it"), called("python", code="x")]
+    noted = "songs.csv: 5 cells of year without a number left empty.\n(there is no 'b'; 'B' was taken)\n[plot-1.png: B]"
+    assert last(*talk, gave(noted)) == "[plot-1.png: B]"
+
+
 def test_each_request_counts_its_numbers_anew() -> None:
     talk = [asked("7 + 8"), said("15"), asked("and 9?")]
     aliases = Aliases(talk)

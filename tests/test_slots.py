@@ -54,11 +54,12 @@ def test_columns_are_found_by_what_words_mean(request_: str, names: list[str], f
     [
         ("ax = df.plot(x=#", "cups sold per week", [1]),
         ("ax = df.plot(x=#", "takings", [1, 2]),
+        ("ax = df.plot(x=#", "plot shops", [1]),
         ("ax = df.plot(x=#", "takings of the shop", [1, 2]),
         ("ax = df.plot(x=#", "cakes against cups", [1, 2, 3, 4]),
         ("ax = df.plot(x=#1, y=#", "cups sold per week", [3]),
         ("ax = df.plot(x=#1, y=[#3, #", "cups and cakes", [4]),
-        ("ax = df.plot(x=#1, y=#", "plot it", [3, 4, 5]),
+        ("ax = df.plot(x=#1, y=#", "plot it", [3]),
         ("df.groupby(#", "mean takings by shop", [2]),
         ("df.groupby(#2)[#", "mean takings by shop", [5]),
         ("df.pivot_table(index=#1, columns=#", "takings by shop", [2]),
@@ -69,6 +70,11 @@ def test_columns_are_found_by_what_words_mean(request_: str, names: list[str], f
 )
 def test_a_place_takes_columns_of_its_kind_that_were_mentioned(code: str, request_: str, fits: list[int]) -> None:
     assert fitting(code, TABLE, mentioned(request_, TABLE)) == fits
+
+
+def test_a_later_request_leaves_open_what_was_plotted_before() -> None:
+    assert fitting("ax = df.plot(x=#1, y=#", TABLE, set(), first=False) == [3, 4, 5]
+    assert fitting("ax = df.plot(x=#", TABLE, {2}, first=False) == [1, 2]
 
 
 def test_where_nothing_fits_everything_may_stand() -> None:

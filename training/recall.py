@@ -8,7 +8,7 @@ from pathlib import Path
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.training.dialogues import CALCULATOR_SHARES
-from llmos.training.phrasebook import fill, lines, number_slots, slots
+from llmos.training.phrasebook import SLOT, fill, lines, number_slots, slots
 
 DRAWS = 3  # fillings of a phrase: some slots are spelled in several ways
 _RAW = re.compile(r"(?<![\w.@~])\d+(?:\.\d+)?")
@@ -28,9 +28,9 @@ def taught(seed: int = 0) -> list[tuple[str, str]]:
                 said = fill(request, {k: v.said for k, v in values.items()})
                 written = fill(expression, {k: v.written for k, v in values.items()})
                 pattern, made = told(said, written)
-                # A number of the request that stands raw in the expression would come out for any other request.
-                large = {v.written for v in values.values()} - {str(n) for n in range(13)}
-                if not large & set(_RAW.findall(made)):
+                # A number drawn for this request would come out for any other; one of the phrase itself may stand.
+                drawn = {v.written for v in values.values()} - set(_RAW.findall(SLOT.sub(" ", expression)))
+                if not drawn & set(_RAW.findall(made)):
                     found[pattern, made] = None
     return list(found)
 
