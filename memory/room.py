@@ -23,7 +23,7 @@ from llmos.memory.log import LOG, SessionStore
 from llmos.memory.quotas import Quotas
 
 SESSIONS, TRASH, AUDIT, CRASHES = "sessions", ".trash", "audit", "crashes"
-CACHES = ("cache", CRASHES)  # of the home: what can be made again, and reports that only a person needs
+CACHES = (CRASHES,)  # of the home: what only llmos makes and nobody needs to keep; a "cache" may be a stranger's
 EMPTY_AGE = 3600.0  # seconds after which a session without any event is left over, not just begun
 
 _HELD = ".held"  # below sessions: what they held in bytes, and when that was measured

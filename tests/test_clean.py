@@ -301,7 +301,7 @@ def test_caches_and_sessions_that_never_began_go_the_rest_stays(home: Path) -> N
         (home / kept).write_text("")
     assert run("--yes") == 0
     kept_names = {p.name for p in home.iterdir()}
-    assert kept_names == {"policy.toml", "quotas.toml", "history", "audit", "unknown", "sessions"}
+    assert kept_names == {"policy.toml", "quotas.toml", "history", "audit", "unknown", "cache", "sessions"}
     assert {p.name for p in (home / "sessions").iterdir()} == {name, fresh, room.TRASH}
 
 
