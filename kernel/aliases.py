@@ -168,15 +168,16 @@ class Aliases:
     def _code(self, text: str) -> str:
         for number, column in enumerate(self.columns, 1):
             text = text.replace(quoted(column.name), f"#{number}")
-        return self._numbers(text, self.turn.values)
+        return self._numbers(text)
 
     def _words(self, text: str) -> str:
         names = {c.name: n for n, c in reversed(list(enumerate(self.columns, 1))) if len(c.name) > 1}
         if names:
             text = _among(names).sub(lambda m: f"#{names[m[0]]}", text)
-        return self._numbers(text, self.turn.values)
+        return self._numbers(text)
 
-    def _numbers(self, text: str, values: Sequence[str]) -> str:
+    def _numbers(self, text: str) -> str:
+        values = self.turn.values
         return _among(values).sub(lambda m: self.turn.sign(m[0]), text) if values else text
 
 

@@ -8,11 +8,12 @@ nothing of models; the file is written by ``training``.
 import json
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+from heapq import nlargest
 from pathlib import Path
 
 _PIECE = re.compile(r"[@~]\d+|[a-z]+|[^\sa-z]")
@@ -65,17 +66,16 @@ class Recall:
         return [Recalled(e, max(0.0, min(1.0, likeness))) for e, likeness in found.items()]
 
     def _ranked(self, told: str) -> Iterator[tuple[int, float]]:
-        pieces = _pieces(told)
-        words = [_stem(p) for p in pieces]
-        shared: Counter[int] = Counter()
+        words = [_stem(p) for p in _pieces(told)]
+        shared: dict[int, float] = defaultdict(float)
         for word in set(words):
             weight = self._rarity(word)
             for n in self._with.get(word, ()):
-                shared[n] += weight  # type: ignore[assignment]
+                shared[n] += weight
         asked = self._features(words)
         size = math.sqrt(sum(w * w for w in asked.values())) or 1.0
         scores = {}
-        for n, _ in shared.most_common(_SHORTLIST):
+        for n in nlargest(_SHORTLIST, shared, key=shared.__getitem__):
             other = self._features(self._words[n])
             length = math.sqrt(sum(w * w for w in other.values())) or 1.0
             likeness = sum(w * other[k] for k, w in asked.items() if k in other) / (size * length)
@@ -84,17 +84,17 @@ class Recall:
 
     def _features(self, words: Sequence[str]) -> dict[str, float]:
         rare = [self._rarity(w) for w in words]
-        found: Counter[str] = Counter()
+        found: dict[str, float] = defaultdict(float)
         for n, word in enumerate(words):
-            found[word] += rare[n]  # type: ignore[assignment]
+            found[word] += rare[n]
             if n:
-                found[" ".join(words[n - 1 : n + 1])] += _PAIR * sum(rare[n - 1 : n + 1]) / 2  # type: ignore[assignment]
+                found[" ".join(words[n - 1 : n + 1])] += _PAIR * sum(rare[n - 1 : n + 1]) / 2
             if n > 1:
-                found[" ".join(words[n - 2 : n + 1])] += _TRIPLE * sum(rare[n - 2 : n + 1]) / 3  # type: ignore[assignment]
+                found[" ".join(words[n - 2 : n + 1])] += _TRIPLE * sum(rare[n - 2 : n + 1]) / 3
             if len(word) > 3:
                 whole = f"<{word}>"
                 for i in range(len(whole) - 2):
-                    found["_" + whole[i : i + 3]] += _LETTERS * self._common  # type: ignore[assignment]
+                    found["_" + whole[i : i + 3]] += _LETTERS * self._common
         return {k: math.sqrt(w) for k, w in found.items()}
 
     def _rarity(self, word: str) -> float:
