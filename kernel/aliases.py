@@ -1,80 +1,106 @@
-"""Short names for what a conversation names: ``@1`` a number, ``~2`` a day, ``#3`` a column.
+"""Short names for what a conversation names: ``@1`` a number, ``~2`` a day, ``&3`` a formula, ``#4`` a column.
 
 The embedded kernel reads and writes these in place of the things themselves, so that it has to know what to do with a
 number and never how it is spelled: ``15% of 2,400`` reaches it as ``@1% of @2``, and its ``@1% * @2`` leaves as
 ``15% * 2400``. Numbers are counted anew in each request, columns through the whole conversation. A calculator's result
-is a number of its request, and so is a result of several lines.
+is a number of its request, and so is a result of several lines. What is done to a table is told in a word (see verbs).
+
+Behind each request stand examples of what was taught and is like it (see recall), a line each. Their answers have short
+names too, by their order, so that the kernel says, computes or runs one whole by naming it: `` `1 ``.
 
 For the embedded kernel alone: a larger model sees the conversation as it is. Source: Dong & Lapata 2016, "Language to
 logical form with neural attention" (argument identification).
 """
 
+import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from llmos.kernel.engine import CallMade, Delta, TextDelta, ThoughtDelta
+from llmos.kernel.answers import answer
+from llmos.kernel.fills import told_whole
+from llmos.kernel.formulas import formulas, pythonic
+from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.literals import literals
-from llmos.kernel.slots import Column, mentions
-from llmos.kernel.types import Malformed, Message, Part, ToolCall
+from llmos.kernel.mentions import spoken
+from llmos.kernel.recall import Recalled
+from llmos.kernel.slots import TIMES, Column, mentions, words
+from llmos.kernel.turns import MOST, Examples, Turn
+from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
+from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
+from llmos.kernel.wishes import asks_picture
+from llmos.kernel.wording import timeless, unmeant
 
-_FILE = re.compile(r"^file '([^'\"\\]+)'", re.M)
-_COLUMNS = re.compile(r"^columns: (.*)$", re.M)
-_NAME = re.compile(r"""'([^'"\\\u2026]+)' \(([\w/]+)""")
-_SIGN = re.compile(r"[@~#](\d+)")
+_TOLD = re.compile(r"^file '([^'\"\\]+)'|^columns: (.*)$", re.M)
+_NAME = re.compile(r"""'([^'"\\\u2026]+)' \(([\w/]+)((?:: |, ).*?)?\)(?=, ['"]|, \u2026|$)""")
+_HAS = re.compile(r",? has (.*)$")
+_VERB = re.compile(r"`(?=[a-z])")
+_NAMED = re.compile(r"`(\d+)")
+_VALUE = re.compile(r"[@~&](\d+)")
+_SIGN = re.compile(r"[@~#&`](\d+)")
 # A sign that was there before is set apart from its number.
-_TAKEN = re.compile(r"([@~#])(?=\d)")
+_TAKEN = re.compile(r"([@~#&`])(?=\d)")
 _RESULT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
 # What the sandbox tells beside a result: cells that it read as empty, names that it took for others.
 _NOTE = re.compile(r"^(?:\(there is no .* was taken\)|.*: \d+ cells? of .* left empty\.)\n", re.M)
+# Words for the last result, and beginnings that leave it out.
+_THAT = re.compile(
+    r"(?i)(?:\b(?:it|that|this|the (?:last |previous )?(?:result|answer|number))\b(?! (?:is|was|looks|helps|works)\b)"
+    r"|^(?:(?:and|now|then|ok|so),? )*(?=(?:plus|minus|times|divided by|multiplied by|to the power)\b))"
+)
+_ROWS = re.compile(r"^file .*: (\d+) rows?\b")
+_SURELY = 0.5  # how like a request what is said without a tool has to be, where a table came with it
+_NOTHING = re.compile(r"I do not (?:know|understand)|I cannot know")
+_LOOSE = re.compile(r"(?i)one|two|three")
+_TOP = re.compile(r"(?i)\b(?:top|bottom|first|last|best|worst|lowest|highest|biggest|largest|smallest|the)\s+$")
+_IN_YEAR = re.compile(
+    r"(?i)(?:\b(?:in|of|for|during|year)|^) ?@(\d+)\b(?! (?:to|and|through|thru|until|till|on|onwards?)\b|-)"
+)
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_BRIEF = 14  # words of a request that may speak of the last result
 _MOST_RESULTS = 12  # of a result's numbers get names
-_MOST = 99  # of a request's numbers do
 _READ = 4_000  # characters of a request in which columns are looked for
-
-
-@dataclass
-class Turn:
-    """The numbers of one request and its results; ``whole`` are results, which are read out and not computed with.
-
-    ``request`` is the user's words, ``told`` the same with short names; ``fresh`` until something was answered;
-    ``attached``: a file came with it.
-    """
-
-    request: str = ""
-    told: str = ""
-    fresh: bool = True
-    attached: bool = False
-    values: list[str] = field(default_factory=list)
-    whole: set[str] = field(default_factory=set)
-
-    def sign(self, value: str) -> str:
-        """The short name of a value, a new one where it has none; the value itself when there are too many."""
-        if value not in self.values:
-            if len(self.values) >= _MOST:
-                return value
-            self.values.append(value)
-        kind = "~" if value.count("-") == 2 and value not in self.whole else "@"
-        return f"{kind}{self.values.index(value) + 1}"
+_EXAMPLE = 100  # characters of an example's request
+_CHART = re.compile(rf"`(?:{'|'.join(CHARTS)})(?: #\d+)+")
+_SAID = re.compile(r"(?<!\S)#(\d+)")
+_NUMBERED = re.compile(r"([@~#&])\d+")
 
 
 class Aliases:
     """The short names of ``messages``, and the messages told with them (``messages``)."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[Message], examples: Examples | None = None) -> None:
+        self._examples = examples
+        self.drawn = False  # whether code for a table was run
+        self.chart: list[int] = []  # the columns of the last chart, its axis first
         self.columns: list[Column] = []
-        self.files: dict[str, None] = {}
+        self.sentence = ""  # what is answered to the verb that was done last, where nothing came after it
+        self._files: dict[str, list[str]] = {}  # the columns of each, the latest last
+        self._rows: set[str] = set()  # how many rows the files have
         self.turn = Turn()
         self._tools: dict[str, str] = {}  # what each call was to
+        self._done: dict[str, str] = {}  # the code of the last calls, with short names
+        self._last, self._before = "", ""  # the calculator's last result of this turn, and of the turn before
         self.messages = [self._told(message) for message in messages]
 
     def outward(self, text: str, code: bool = False) -> str:
-        """Text with short names, with the things themselves; columns as Python writes them in ``code``."""
+        """Text with short names, with the things themselves; columns and formulas as Python writes them in ``code``."""
+        if code and _VERB.match(text):
+            try:
+                return self._spelled(self._valued(text[1:]))
+            except Misspelt:
+                return self._valued(text)
 
         def thing(sign: re.Match[str]) -> str:
             number, values = int(sign[1]), self.turn.values
+            if sign[0][0] == "`":
+                return self.turn.examples[number - 1][1] if 0 < number <= len(self.turn.examples) else sign[0]
             if sign[0][0] != "#":
-                return values[number - 1] if 0 < number <= len(values) else sign[0]
+                value = values[number - 1] if 0 < number <= len(values) else sign[0]
+                quote = text[: sign.start()].endswith(("'", '"'))
+                return pythonic(value) if code and value in self.turn.formulas and not quote else value
             if not 0 < number <= len(self.columns):
                 return sign[0]
             name = self.columns[number - 1].name
@@ -82,31 +108,144 @@ class Aliases:
 
         return _SIGN.sub(thing, text)
 
+    def _valued(self, said: str) -> str:
+        """A verb with its numbers and days; columns keep their signs."""
+        values = self.turn.values
+        return _VALUE.sub(lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else m[0], said)
+
+    def _spelled(self, said: str) -> str:
+        """The code for a verb, with the line before it that loads the table. Raises Misspelt."""
+        code, verb = spell(said, self.columns), said.split(" ")[0]
+        loads = verb in ASKED or (verb in DRAWS and (self.turn.attached or not self.drawn))
+        needed = {self.columns[int(n) - 1].name for n in _SAID.findall(said)}
+        files = [name for name, columns in self._files.items() if needed <= set(columns)] or list(self._files)
+        return f"df = load({quoted(files[-1])})\n{code}" if loads and files else code
+
     def call(self, call: ToolCall | Malformed) -> ToolCall | Malformed:
         """A call as it was written, with the things themselves."""
         if isinstance(call, Malformed):
             return call
-        return replace(call, arguments=_each(call.arguments, lambda text: self.outward(text, code=True)))
+        code = call.name == "python"
+        return replace(call, arguments=_each(call.arguments, lambda text: self.outward(text, code)))
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
             attached = any(p.source.origin in ("file", "library") for p in message.parts)
             self.turn = Turn(" ".join(_asked(message))[:_READ], attached=attached)
+            self._last, self._before = "", self._last
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(_asked(heard))
-            return heard
-        self.turn.fresh = False
+            year = self._one_year(self.turn.told)
+            self.turn.year = int(year[1]) if year else 0
+            asked = self.turn.told.replace(year[0], "") if year else self.turn.told
+            timed = attached and not year and any(c.kind in TIMES for c in self.columns)
+            if timed and not asks_picture(asked):
+                asked = timeless(asked, self.turn.values)
+            self.turn.gist = self._without(asked)
+            self.turn.bare = self._without(self.turn.request, "_")
+            self.turn.kinds = self._kinds()
+            found = self._examples(self.turn) if self._examples else ()
+            if self._examples and attached and self.columns and found and self._elsewhere(found[0]):
+                # What comes with a table is asked of it.
+                self.turn.kinds = tuple(k for k in self.turn.kinds if k not in ("say", "calculator"))
+                found = self._examples(self.turn) or found
+            lines = [self._example(n, r) for n, r in enumerate(found, 1)]
+            shown = (Part("\n".join(lines), Source("system")),) if lines else ()
+            return replace(heard, parts=(*heard.parts, *shown))
         if message.role == "tool":
             whole = self._tools.get(message.call_id) == "calculator"
-            return replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
+            self._last = message.text if whole else ""
+            told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
+            self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
+            return told
         if message.role == "assistant":
             self._tools |= {c.id: c.name for c in message.calls if isinstance(c, ToolCall)}
+            sentence, self.sentence = self.sentence, ""
             calls = tuple(
-                c if isinstance(c, Malformed) else replace(c, arguments=_each(c.arguments, self._code))
+                c if isinstance(c, Malformed) else replace(c, arguments=_each(c.arguments, self._writing(c.name)))
                 for c in message.calls
             )
-            return replace(message, parts=tuple(_changed(p, self._words) for p in message.parts), calls=calls)
+            self._done = {c.id: str(c.arguments.get("code", "")) for c in calls if isinstance(c, ToolCall)}
+            self._done = self._done if len(calls) == 1 else {}
+            self.turn.called |= bool(calls)
+            for code in self._done.values():
+                if chart := _CHART.match(code):
+                    self.chart = [int(n) for n in _SAID.findall(chart[0])]
+            self.drawn |= bool(self.columns) and "python" in self._tools.values()
+            parts = tuple(_changed(p, self._words) for p in message.parts)
+            # What was answered to a verb is its sentence, whatever else stood there.
+            said = (Part(sentence, message.parts[0].source),) if sentence and parts and not calls else parts
+            return replace(message, parts=said, calls=calls)
         return message
+
+    def _sentence(self, code: str, result: str) -> str:
+        """What is answered to a verb's result; empty where it was none, or failed."""
+        if result.startswith("error"):
+            return ""
+        if known := _NAMED.fullmatch(code):
+            says = self.turn.says[int(known[1]) - 1] if 0 < int(known[1]) <= len(self.turn.says) else ""
+            shown = _TAKEN.sub(r"\1 ", result.strip())
+            text = told_whole(says, shown)
+            return self._words(text.replace(shown, self.turn.sign(result)) if "\n" in shown else text)
+        if not _VERB.match(code):
+            return ""
+        try:
+            text = answer(self._valued(code[1:]), self.columns, result)
+        except Misspelt:
+            return ""
+        # A result of several lines is read out whole.
+        return self._words(text.replace(result, self.turn.sign(result)) if "\n" in result else text)
+
+    def _one_year(self, told: str) -> re.Match[str] | None:
+        """Where a request names the one year of a table with several rows for each that it is about."""
+        found = list(_IN_YEAR.finditer(told)) if any(c.kind == "year" and c.repeats for c in self.columns) else []
+        return found[0] if len(found) == 1 and _YEAR.fullmatch(self.turn.values[int(found[0][1]) - 1]) else None
+
+    def _without(self, text: str, blot: str = "") -> str:
+        """A text without the values of a table that it speaks of, but for those that are a column's name as well.
+
+        Which they are tells nothing of what is asked, and they are no columns: the SEC is no second.
+        """
+        names = {w for c in self.columns for w in words(c.name)}
+        found = {text[start:end] for c in self.columns for _, start, end in spoken(text, c.values)}
+        for value in sorted(found, key=len, reverse=True):
+            if not names.issuperset(words(value)):
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda m: blot * len(m[0]), text, flags=re.I)
+        return text
+
+    def _kinds(self) -> tuple[str, ...]:
+        # What speaks of a column or a value is asked of the table.
+        of_table = "#" in self.turn.told or len(self.turn.gist) < len(self.turn.told)
+        return (
+            *([] if self.columns and of_table else ["calculator"]),
+            "say",
+            *(["table"] if self.columns else ["python", "lack"]),
+            *(["change"] if self.drawn else []),
+        )
+
+    def _elsewhere(self, found: Recalled) -> bool:
+        """Whether an example that leaves the table aside is less than surely what is asked."""
+        drawn, kind = asks_picture(self.turn.told), found.taught.kind
+        unsure = found.likeness < _SURELY or _NOTHING.match(found.answer) is not None
+        return (kind == "calculator" and (drawn or len(self.turn.values) < 2)) or (kind == "say" and (drawn or unsure))
+
+    def _example(self, number: int, found: Recalled) -> str:
+        """An example's line: how like it is, in tenths, its request, and what answered it or that answer's name."""
+        kind, answer = found.taught.kind.replace("lack", "say"), found.answer
+        self.turn.likeness.append(found.likeness)
+        self.turn.says.append(found.says)
+        self.turn.examples.append((kind, answer if kind == "say" else self.outward(answer, kind == "python")))
+        does = {
+            "say": f"`{number}",
+            "python": f"python `{number}",
+            "calculator": f"calculator `{number} {answer}",
+        }.get(kind, f"python {answer}")
+        asked = _NUMBERED.sub(r"\1", found.taught.pattern)[:_EXAMPLE]
+        return f"?{min(9, int(10 * found.likeness))} {asked} -> {does}"
+
+    def _whole(self, kind: str, text: str) -> str:
+        """The name of the example whose answer this is; empty where there is none."""
+        return next((f"`{n}" for n, known in enumerate(self.turn.examples, 1) if known == (kind, text)), "")
 
     def _heard(self, part: Part) -> Part:
         if part.source.origin == "user":
@@ -117,29 +256,61 @@ class Aliases:
 
     def _preview(self, text: str) -> str:
         """A preview, its columns with their signs before them."""
-        self.files |= dict.fromkeys(_FILE.findall(text))
         text = _TAKEN.sub(r"\1 ", text)
+        self._rows |= set(_ROWS.findall(text))
+        of: list[str] = []  # the columns of the file being told
 
         def signed(name: re.Match[str]) -> str:
             known = [c.name for c in self.columns]
+            of.append(name[1])
+            more = name[3] or ""
+            # Values that the request speaks of are for the code; the kernel is told what kind of column it is.
+            has = _HAS.search(more)
+            shown = more[: has.start()] if has else more
             if name[1] not in known:
-                self.columns.append(Column(name[1], name[2]))
+                values = has[1] if has else more[2:] if more.startswith(": ") else ""
+                cells = tuple(next(csv.reader([values], skipinitialspace=True), []))
+                self.columns.append(Column(name[1], name[2], bool(shown), cells))
                 known.append(name[1])
-            return f"#{known.index(name[1]) + 1} {name[0]}"
+            return f"#{known.index(name[1]) + 1} '{name[1]}' ({name[2]}{shown})"
 
-        return _COLUMNS.sub(lambda line: _NAME.sub(signed, line[0]), text)
+        def line(told: re.Match[str]) -> str:
+            nonlocal of
+            if told[1]:
+                self._files.pop(told[1], None)
+                of = self._files[told[1]] = []
+            return _NAME.sub(signed, told[0]) if told[2] else told[0]
+
+        return _TOLD.sub(line, text)
 
     def _request(self, text: str) -> str:
         """A request, with signs for the columns, numbers and days that it speaks of."""
         text = _TAKEN.sub(r"\1 ", text)
-        found = [(m.start(), m.end(), m[0]) for name in self.files for m in re.finditer(re.escape(name), text)]
-        for start, end, number in mentions(text[:_READ], self.columns):
+        found = [(m.start(), m.end(), m[0]) for name in self._files for m in re.finditer(re.escape(name), text)]
+        for start, end, number in mentions(self._without(text[:_READ], "_"), self.columns):
             if not any(start < e and s < end for s, e, _ in found):
                 found.append((start, end, f"#{number}"))
+        # Where there is a table, letters name axes.
+        for formula in () if self.columns else formulas(text):
+            if len(self.turn.values) < MOST and not any(formula.start < e and s < formula.end for s, e, _ in found):
+                self.turn.formulas.add(formula.text)
+                of = f"({','.join(formula.variables)})" if formula.variables else ""
+                sign = f"{self.turn.sign(formula.text)}{of}"
+                found.append((formula.start, formula.end, sign))
+        that = _THAT.search(text) if _PLAIN.fullmatch(self._before) and len(text.split()) <= _BRIEF else None
+        if that and not any(that.start() < e and s < that.end() for s, e, _ in found):
+            spoken = that[0].strip() and not that[0].endswith(" ")
+            found.append((that.start(), that.end(), self.turn.sign(self._before) + ("" if spoken else " ")))
         taken = list(found)
         for literal in literals(text):
-            if len(self.turn.values) >= _MOST:
+            if len(self.turn.values) >= MOST:
                 break
+            # Of a table one is asked for two lines, and for the top two.
+            loose = self.columns and _LOOSE.fullmatch(text[literal.start : literal.end])
+            if loose and not _TOP.search(text[: literal.start]):
+                continue
+            if self.columns and unmeant(literal.value, text[: literal.start], text[literal.end :], self._rows):
+                continue
             if not any(literal.start < e and s < literal.end for s, e, _ in taken):
                 found.append((literal.start, literal.end, self.turn.sign(literal.value)))
         told, at = "", 0
@@ -165,12 +336,36 @@ class Aliases:
         few = len(_RESULT.findall(text)) <= _MOST_RESULTS
         return replace(part, content=told + (_RESULT.sub(lambda m: self.turn.sign(m[0]), seen) if few else seen))
 
+    def _writing(self, tool: str) -> Callable[[str], str]:
+        return self._code if tool == "python" else self._expression
+
     def _code(self, text: str) -> str:
+        if whole := self._whole("python", text) or self._verb(text):
+            return whole
         for number, column in enumerate(self.columns, 1):
             text = text.replace(quoted(column.name), f"#{number}")
+        for formula in sorted(self.turn.formulas, key=len, reverse=True):
+            sign = self.turn.sign(formula)
+            text = with_sign(text, pythonic(formula), sign).replace(f"'{formula}'", f"'{sign}'")
+        return self._numbers(text)
+
+    def _verb(self, code: str) -> str:
+        """The code of a table told with its verb, as the likeliest example would; empty where it has none."""
+        found = [v for v in verbs(loaded(code), self.columns) if self._spelled(v) == code]
+        known = [answer for _, answer in self.turn.examples]
+        best = min(found, key=lambda v: known.index(g) if (g := f"`{gist(v)}") in known else len(known), default="")
+        return self._numbers(f"`{best}") if best else ""
+
+    def _expression(self, text: str) -> str:
+        if whole := self._whole("calculator", text):
+            return whole
+        for formula in sorted(self.turn.formulas, key=len, reverse=True):
+            text = with_sign(text, formula, self.turn.sign(formula))
         return self._numbers(text)
 
     def _words(self, text: str) -> str:
+        if whole := self._whole("say", text):
+            return whole
         names = {c.name: n for n, c in reversed(list(enumerate(self.columns, 1))) if len(c.name) > 1}
         if names:
             text = _among(names).sub(lambda m: f"#{names[m[0]]}", text)
@@ -184,7 +379,7 @@ class Aliases:
 def _among(names: Sequence[str] | Mapping[str, int]) -> re.Pattern[str]:
     """Any of these, the longest first, not as a part of a word or a number."""
     ordered = sorted(names, key=len, reverse=True)
-    return re.compile(rf"(?<![\w.@~#])(?:{'|'.join(map(re.escape, ordered))})(?!\w|\.\d)")
+    return re.compile(rf"(?<![\w.@~#&`])(?:{'|'.join(map(re.escape, ordered))})(?!\w|\.\d)")
 
 
 def _asked(message: Message) -> list[str]:
@@ -202,33 +397,3 @@ def _each(arguments: Mapping[str, Any], change: Any) -> dict[str, Any]:
 def quoted(text: str) -> str:
     """A Python string literal in single quotes."""
     return repr(text) if "'" in text else f"'{text}'"
-
-
-class Outward:
-    """Replies with short names become replies with the things themselves, as they stream."""
-
-    def __init__(self, aliases: Aliases) -> None:
-        self._aliases = aliases
-        self._held = ""  # what may be the beginning of a sign
-
-    def feed(self, deltas: Sequence[Delta]) -> list[Delta]:
-        """What can be told now."""
-        out: list[Delta] = []
-        for delta in deltas:
-            if isinstance(delta, TextDelta | ThoughtDelta):
-                text = self._held + delta.text
-                open_sign = re.search(r"[@~#]\d*$", text)
-                cut = open_sign.start() if open_sign else len(text)
-                self._held = text[cut:]
-                if cut:
-                    out.append(replace(delta, text=self._aliases.outward(text[:cut])))
-            elif isinstance(delta, CallMade):
-                out += [*self.flush(delta.branch), replace(delta, call=self._aliases.call(delta.call))]
-            else:
-                out.append(delta)
-        return out
-
-    def flush(self, branch: int = 0) -> list[Delta]:
-        """What was held back, at the end of a text."""
-        held, self._held = self._held, ""
-        return [TextDelta(self._aliases.outward(held), branch)] if held else []

@@ -121,11 +121,31 @@ def replace(root: Path, name: str, data: bytes) -> Path:
     return create(root, name, data)
 
 
-def usage(root: Path, strict: bool = True) -> Usage:
+def copy(root: Path, to: Path) -> int:
+    """Copy the plain files below ``root`` into an empty folder; links, pipes and devices are left out. How many."""
+    count = 0
+    with _folder(root) as top:
+        for folder, name, status, inner in _below(top, Path(), strict=False):
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            try:
+                source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            except OSError:
+                continue
+            with open(source, "rb") as stream:
+                if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    (to / inner).mkdir(parents=True, exist_ok=True)
+                    with (to / inner / name).open("xb") as out:
+                        shutil.copyfileobj(stream, out)
+                    count += 1
+    return count
+
+
+def usage(root: Path, strict: bool = True, mend: bool = True) -> Usage:
     """Bytes and inodes in use. Raises :class:`TooDeep` or, unless ``strict``, leaves out what is deeper. A folder that
-    its owner made unreadable is opened again first."""
+    its owner made unreadable is opened up for good or, unless ``mend``, left as it is and not looked into."""
     size = files = 0
-    for _, _, status in _walk(root, strict):
+    for _, _, status in _walk(root, strict, mend):
         size += status.st_blocks * 512
         files += 1
     return Usage(size, files)
@@ -208,10 +228,10 @@ def _folder(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _walk(root: Path, strict: bool = True) -> Iterator[tuple[int, str, os.stat_result]]:
+def _walk(root: Path, strict: bool = True, mend: bool = True) -> Iterator[tuple[int, str, os.stat_result]]:
     """Everything below ``root``: (descriptor of its folder, name, status); what vanishes meanwhile is skipped."""
     with _folder(root) as fd:
-        for folder, name, status, _ in _below(fd, Path(), strict):
+        for folder, name, status, _ in _below(fd, Path(), strict, mend):
             yield folder, name, status
 
 
@@ -221,7 +241,9 @@ def _paths(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
             yield path / name, status
 
 
-def _below(folder: int, path: Path, strict: bool = True) -> Iterator[tuple[int, str, os.stat_result, Path]]:
+def _below(
+    folder: int, path: Path, strict: bool = True, mend: bool = True
+) -> Iterator[tuple[int, str, os.stat_result, Path]]:
     if len(path.parts) >= MAX_DEPTH:
         if not strict:
             return
@@ -234,20 +256,22 @@ def _below(folder: int, path: Path, strict: bool = True) -> Iterator[tuple[int, 
                 continue
             yield folder, entry.name, status, path
             if stat.S_ISDIR(status.st_mode):
-                inner = _enter(folder, entry.name)
+                inner = _enter(folder, entry.name, mend)
                 if inner >= 0:
                     try:
-                        yield from _below(inner, path / entry.name, strict)
+                        yield from _below(inner, path / entry.name, strict, mend)
                     finally:
                         os.close(inner)
 
 
-def _enter(folder: int, name: str) -> int:
-    """Open a folder, or -1. One that its owner closed (``chmod 0``) is opened up, by descriptor and not by name."""
+def _enter(folder: int, name: str, mend: bool = True) -> int:
+    """Open a folder, or -1. One that its owner closed (``chmod 0``) is opened up where ``mend`` lets it be changed, by
+    descriptor and not by name."""
     try:
         return os.open(name, _LOOK, dir_fd=folder)
     except PermissionError:
-        pass
+        if not mend:
+            return -1
     except OSError:
         return -1
     try:

@@ -1,67 +1,57 @@
 """The engine: branches of token ids over a network, with their keys and values kept and shared.
 
-A slot holds the keys and values of a run of ids; branches refer to slots and write to their own tip only. Whoever
-would overwrite another's tokens copies the shared part first. Prompts that begin alike are computed once. Knows
-nothing of text or tools, nor what the network is.
+All live branches are decoded together, in one thread (``loop``); prompts that begin alike are computed once (``tree``
+for lean networks, ``stores`` for others). Knows nothing of text or tools.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
+import torch
 from torch import Tensor
 
 from llmos.kernel.engine import Branch, EngineInfo, Grammar, Sampling, Step
 from llmos.kernel.errors import BudgetError
-from llmos.kernel.fair import FairLock
-from llmos.kernel.sampler import Sampler
+from llmos.kernel.fair import speaker
+from llmos.kernel.holds import Hold, Keep, Work
+from llmos.kernel.lean import Lean
+from llmos.kernel.loop import Loop
+from llmos.kernel.stores import Net, Stores
+from llmos.kernel.stream import Stream
+from llmos.kernel.tree import BUDGET, Tree
 
-# Slots nobody uses that are kept for prompts to come.
-KEEP = 4
-
-
-class Net(Protocol):
-    """A network that reads one sequence; ``store`` is its keys and values (``length``, ``copy``, ``truncate``)."""
-
-    info: EngineInfo
-    rewindable: bool
-
-    def store(self) -> Any: ...
-
-    def run(self, ids: Sequence[int], store: Any) -> Tensor:
-        """Append one or more ``ids`` to ``store``; the last position's logits, fp32 of shape (vocabulary,)."""
-
-
-@dataclass(eq=False)
-class _Slot:
-    """Keys and values and the ids they are of; ``users`` branches refer to it. ``broken``: good for copies only."""
-
-    store: Any
-    ids: list[int] = field(default_factory=list)
-    users: int = 0
-    used: int = 0
-    broken: bool = False
+# Leads in logits below which a token is not taken from a pass that read guesses too, by precision: rounding differs
+# with the number of ids in a pass, and a guess must never change what is written.
+NEAR = {"float32": 1e-3}
+ROUGH = 0.5
 
 
 class TorchEngine:
-    """An :class:`~llmos.kernel.engine.Engine` over a :class:`Net`. Threads take turns, a token at a time.
+    """An :class:`~llmos.kernel.engine.Engine` over a lean network, or any other that reads one sequence.
 
-    ``context_length`` narrows the network's own window.
+    ``context_length`` narrows the network's own window; ``budget`` is in bytes of kept keys and values. ``lookup``
+    guesses from the context what comes next, which speeds up a single branch and changes nothing of what it says.
     """
 
-    def __init__(self, net: Net, context_length: int | None = None) -> None:
-        self.net = net
+    def __init__(
+        self, net: Net | Lean, context_length: int | None = None, budget: int = BUDGET, lookup: bool = False
+    ) -> None:
         self.window = min(context_length or net.info.context_length, net.info.context_length)
-        self.lock = FairLock()
-        self._slots: list[_Slot] = []
-        self._clock = count(1)
-        self.computed = 0
+        self.keep: Keep = Tree(net, budget) if isinstance(net, Lean) else Stores(net)
+        self.loop = Loop(self.keep)
+        self._tell: Callable[[Sequence[int]], list[float]] | None = getattr(net, "scores", None)
+        self.lookup = lookup and self.keep.drafts
+        self.near = NEAR.get(net.info.dtype, ROUGH)
 
     @property
     def info(self) -> EngineInfo:
         """What the network is."""
-        return self.net.info
+        return self.keep.info
+
+    @property
+    def computed(self) -> int:
+        """How many ids were computed so far."""
+        return self.keep.computed
 
     def open(self, ids: Sequence[int]) -> "TorchBranch":
         """A branch over ``ids``. Raises BudgetError when they leave no room for a reply."""
@@ -73,90 +63,57 @@ class TorchEngine:
             )
         if not ids:
             raise ValueError("a branch needs at least one id")
-        with self.lock:
-            slot, shared = self._nearest(list(ids))
-            return TorchBranch(self, list(ids), slot, shared)
+        return TorchBranch(self, list(ids), Hold())
+
+    def logits(self, branches: Sequence["TorchBranch"]) -> Tensor:
+        """The logits after each branch, fp32 of shape (branches, vocabulary); computed together."""
+        streams = [branch.read() for branch in branches]
+        for stream in streams:
+            stream.take()
+        found = [stream.hold.logits for stream in streams]
+        return torch.stack([one for one in found if one is not None])
+
+    def scores(self, ids: Sequence[int]) -> list[float]:
+        """The log-probability (nats) of each id after the first, given those before it; in the engine's thread.
+
+        Empty where the network does not tell it in one pass.
+        """
+        if self.keep.drafts:
+            with closing(self.open(ids[:1])) as branch:
+                return branch.score([ids[1:]])[0]
+        tell = self._tell
+        return [] if tell is None else self.loop.do(lambda: tell(ids))
 
     def close(self) -> None:
         """Free all that is kept; open branches stay usable."""
-        with self.lock:
-            self._slots.clear()
-
-    def _nearest(self, ids: list[int]) -> tuple[_Slot | None, int]:
-        """The slot with the longest common prefix, and its length: never the last id, whose logits are needed."""
-        best, length = None, 0
-        for slot in self._slots:
-            common = min(common_prefix(slot.ids, ids), len(ids) - 1)
-            if not self.net.rewindable and common < len(slot.ids):
-                continue
-            if common > length:
-                best, length = slot, common
-        return best, length
-
-    def acquire(self, slot: _Slot | None, filled: int) -> _Slot:
-        """A slot whose ids are the first ``filled`` of ``slot`` and which its caller, who is counted, may write.
-
-        Where the network cannot go back it may be an empty one instead.
-        """
-        if slot is not None and not slot.broken:
-            if filled == len(slot.ids):
-                return slot
-            if self.net.rewindable and slot.users == 1 and len(slot.ids) - filled <= max(256, filled // 4):
-                # Nobody else needs the rest: it was the end of an earlier turn.
-                slot.store.truncate(filled)
-                del slot.ids[filled:]
-                return slot
-        if slot is not None and self.net.rewindable:
-            made = _Slot(slot.store.copy(filled), slot.ids[:filled], users=1)
-        else:
-            made = _Slot(self.net.store(), users=1)
-        if slot is not None:
-            slot.users -= 1
-        self._slots.append(made)
-        self._evict()
-        return made
-
-    def touch(self, slot: _Slot) -> None:
-        """Count a use, for eviction."""
-        slot.used = next(self._clock)
-
-    def drop(self, slot: _Slot) -> None:
-        """Stop using a slot that a pass left half-written; branches that share it copy what they have of it."""
-        slot.broken = True
-        if slot in self._slots:
-            self._slots.remove(slot)
-
-    def _evict(self) -> None:
-        idle = sorted((s for s in self._slots if s.users <= 0), key=lambda s: s.used)
-        for slot in idle[: max(0, len(idle) - KEEP)]:
-            self._slots.remove(slot)
+        self.loop.do(self.keep.clear)
+        self.loop.stop()
 
 
 class TorchBranch:
-    """See :class:`~llmos.kernel.engine.Branch`. ``filled`` of its ids are in its slot."""
+    """See :class:`~llmos.kernel.engine.Branch`. What is computed of it is in ``hold``, the engine's thread's own."""
 
-    def __init__(self, engine: TorchEngine, ids: list[int], slot: _Slot | None, filled: int) -> None:
+    def __init__(self, engine: TorchEngine, ids: list[int], hold: Hold) -> None:
         self._engine = engine
         self._ids = ids
-        self._slot = slot
-        self._filled = filled
-        self._logits: Tensor | None = None
-        if slot is not None:
-            slot.users += 1
+        self._hold = hold
 
     @property
     def ids(self) -> Sequence[int]:
         """All ids so far, given and sampled."""
         return self._ids
 
+    def read(self) -> Stream:
+        """Have all of its ids computed; it is done when the stream's ``take`` returns."""
+        stream = Stream(self._ids, self._hold, speaker())
+        self._engine.loop.add(stream)
+        return stream
+
     def fork(self, n: int) -> list[Branch]:
         """``n`` branches that go on from here; what is shared is computed now, once."""
-        with self._engine.lock:
-            logits = self._next()
-            made = [TorchBranch(self._engine, list(self._ids), self._slot, self._filled) for _ in range(n)]
-            for branch in made:
-                branch._logits = logits
-            return list(made)
+        self.read().take()
+        holds = self._engine.loop.do(lambda: self._engine.keep.fork(self._hold, n))
+        return [TorchBranch(self._engine, list(self._ids), hold) for hold in holds]
 
     def extend(self, ids: Sequence[int]) -> None:
         """Append given ids. Raises BudgetError past the window."""
@@ -164,77 +121,57 @@ class TorchBranch:
             raise BudgetError(
                 f"the branch would have {len(self._ids) + len(ids)} tokens of {self._engine.window}", "context"
             )
-        if ids:
-            self._ids.extend(ids)
-            self._logits = None
+        self._ids.extend(ids)
 
     def decode(self, sampling: Sampling, grammar: Grammar | None = None, stop: Sequence[int] = ()) -> Iterator[Step]:
         """Sample until a stop id (yielded and kept), ``max_tokens`` or the window's end."""
-        sampler = Sampler(sampling, self._ids)
-        room = min(sampling.max_tokens, self._engine.window - len(self._ids))
-        while room > 0:
-            for step in self._steps(sampler, grammar, room):
-                room -= 1
+        engine = self._engine
+        room = min(sampling.max_tokens, engine.window - len(self._ids))
+        if room <= 0:
+            return
+        stream = Stream(self._ids, self._hold, speaker(), sampling, room, grammar, stop, engine.lookup, engine.near)
+        engine.loop.add(stream)
+        try:
+            while (step := stream.take()) is not None:
+                if stream.parked:
+                    engine.loop.ring()
+                self._ids.append(step.token)
                 yield step
-                if step.token in stop:
-                    return
+        finally:
+            engine.loop.do(lambda: self._leave(stream))
 
-    def _steps(self, sampler: Sampler, grammar: Grammar | None, room: int) -> Iterator[Step]:
-        """The ids that the grammar forces, at most ``room``; where it forces none, one that is sampled."""
-        forced = grammar.forced()[:room] if grammar is not None else []
-        for token in forced:
-            # Their keys and values are computed in one pass, with the next id that is a choice.
-            self._push(sampler.note(token), grammar)
-            yield Step(token, 0.0)
-        if not forced:
-            with self._engine.lock:
-                step = sampler.pick(self._next(), grammar.mask(room) if grammar is not None else None)
-            self._push(step.token, grammar)
-            yield step
+    def score(self, continuations: Sequence[Sequence[int]]) -> list[list[float]]:
+        """The log-probability (nats) of each token of each continuation, were it to follow.
 
-    def _push(self, token: int, grammar: Grammar | None) -> None:
-        self._ids.append(token)
-        self._logits = None
-        if grammar is not None:
-            grammar.accept(token)
+        Raises BudgetError for one past the window.
+        """
+        engine = self._engine
+        longest = max(map(len, continuations), default=0)
+        if len(self._ids) + longest > engine.window:
+            raise BudgetError(f"a continuation would end at {len(self._ids) + longest} of {engine.window}", "context")
+        self.read().take()
+        return [engine.loop.do(lambda ids=list(ids): self._score(ids)) for ids in continuations]  # type: ignore[misc]
 
     def close(self) -> None:
         """Let go of the keys and values; they stay a while for prompts that begin alike."""
-        with self._engine.lock:
-            if self._slot is not None:
-                self._slot.users -= 1
-                self._slot = None
-                self._filled = 0
-                self._engine._evict()
-            self._logits = None
+        self._engine.loop.do(lambda: self._engine.keep.release(self._hold))
 
-    def _next(self) -> Tensor:
-        """Logits after the last id; computes whatever of the ids is not in the slot yet."""
-        if self._logits is None:
-            self._slot = slot = self._engine.acquire(self._slot, self._filled)
-            pending = self._ids[len(slot.ids) :]
-            try:
-                self._logits = self._engine.net.run(pending, slot.store)
-            except BaseException:
-                # Interrupted half-way: nobody may rely on this slot again.
-                self._engine.drop(slot)
-                slot.users -= 1
-                self._slot, self._filled = None, 0
-                raise
-            slot.ids += pending
-            self._filled = len(self._ids)
-            self._engine.computed += len(pending)
-            self._engine.touch(slot)
-        return self._logits
+    def _leave(self, stream: Stream) -> None:
+        """Take a stream out; of what it was ahead nothing stays."""
+        self._engine.loop.remove(stream)
+        self._engine.keep.truncate(self._hold, len(self._ids))
 
-
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many leading ids two lists share (halving over slices, which compare in C)."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    def _score(self, ids: list[int]) -> list[float]:
+        """In the engine's thread, in one pass where the network can."""
+        keep, first = self._engine.keep, self._hold.logits
+        if not ids or first is None:
+            return []
+        (hold,) = keep.fork(self._hold, 1)
+        try:
+            parts = [ids[:-1]] if keep.drafts else [[i] for i in ids[:-1]]
+            rows = [first[None], *(keep.run([Work(hold, part, every=True)])[0] for part in parts if part)]
+        finally:
+            keep.release(hold, keep=False)
+        logits = torch.cat(rows)
+        chosen = logits.gather(1, torch.tensor(ids)[:, None])[:, 0] - logits.logsumexp(1)
+        return [float(one) for one in chosen]

@@ -4,12 +4,16 @@ Files enter as previews before the request they came with. Knows nothing of stor
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from llmos.kernel.engine import Sampling
+from llmos.kernel.tool import Tool
 from llmos.kernel.types import (
     Answer,
     Call,
     Event,
     Failure,
+    Label,
     Malformed,
     Message,
     Part,
@@ -21,6 +25,16 @@ from llmos.kernel.types import (
 )
 
 Count = Callable[[Sequence[Message]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked for a turn with; the label is of all that is in it."""
+
+    messages: Sequence[Message]
+    tools: Sequence[Tool]
+    sampling: Sampling
+    label: Label
 
 
 def request_message(request: Request) -> Message:

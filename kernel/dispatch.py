@@ -15,10 +15,9 @@ from llmos.kernel.audit import call_hash, canonical
 from llmos.kernel.labels import acts, result_label
 from llmos.kernel.policy import Grants, Ruling, State, decide
 from llmos.kernel.scrub import Scrub
-from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
+from llmos.kernel.tool import PREVIEW, OwnError, Reach, Tool, ToolContext, ToolError, ToolOutput, anywhere
 from llmos.kernel.types import Label, Malformed, Source, ToolCall, ToolResult
-
-PREVIEW = 1500  # characters of a result that enter the context
+from llmos.kernel.veil import veiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,8 @@ class Permit:
 class Dispatcher:
     """The tools of a session, its workspace, and who approves what policy asks for (None: nobody is there).
 
-    ``scrub`` knows the registered secrets: no call takes one out, no result brings one in.
+    ``scrub`` knows the registered secrets: no call takes one out, no result brings one in. ``strict``: others' text
+    does not enter the context, a handle does.
     """
 
     tools: Mapping[str, Tool]
@@ -63,6 +63,7 @@ class Dispatcher:
     approve: Approve | None = None
     grants: Grants = field(default_factory=Grants)
     scrub: Scrub = field(default_factory=Scrub)
+    strict: bool = False
 
     def offered(self, label: Label, state: State) -> list[Tool]:
         """The tools the model is told of: what policy would deny whatever the arguments cannot even be spelled."""
@@ -72,16 +73,20 @@ class Dispatcher:
         """Whether some call to a tool may happen: without arguments, or with those that were allowed beforehand."""
         allowed = [canonical(dict(grant.where)) for grant in self.grants.allow if grant.tool == tool.name]
         attended = self.approve is not None
+        # A tool that says where its calls lead may make one that leads where the user said.
+        reaches: tuple[Reach, ...] = ("anywhere",) if tool.reach is anywhere else ("named", "found", "anywhere")
         return any(
-            decide(tool, arguments, label, state, self.grants, attended).verdict != "deny"
+            decide(tool, arguments, label, state, self.grants, attended, reach=reach).verdict != "deny"
             for arguments in ("{}", *allowed)
+            for reach in reaches
         )
 
     def rule(self, call: ToolCall, label: Label, state: State) -> Permit:
         """What policy says of a call; an ask is put to the approver."""
         tool = self.tools.get(call.name)
         attended, secret = self.approve is not None, self.scrub.holds_secret(call)
-        ruling = decide(tool, canonical(call.arguments), label, state, self.grants, attended, secret)
+        reach: Reach = tool.reach(call.arguments) if tool is not None else "anywhere"
+        ruling = decide(tool, canonical(call.arguments), label, state, self.grants, attended, secret, reach)
         digest = call_hash(call.name, call.arguments)
         approved = None
         if ruling.verdict == "ask":
@@ -113,25 +118,39 @@ class Dispatcher:
         try:
             output = tool.run(call.arguments, context)
         except ToolError as error:
-            output = ToolOutput(f"error: {error}", ok=False)
+            text = f"error: {error}"
+            output = ToolOutput(text, ok=False, typed=text if isinstance(error, OwnError) else "")
         except Exception as error:
             output = ToolOutput(f"error: {call.name} failed: {type(error).__name__}: {error}", ok=False)
         # Before anything of it is cut, kept or shown.
         text, preview = self.scrub.text(output.text), self.scrub.text(output.preview)
-        result = self._shorten(call, replace(output, text=text, preview=preview))
-        joined = result_label(tool, label, result.source, output.label)
+        output = replace(output, text=text, preview=preview, typed=self.scrub.text(output.typed))
+        joined = result_label(tool, label, Source("tool", call.name), output.label)
+        hidden = self.strict and joined.integrity == "untrusted" and not tool.blind
+        result = self._veil(call, output) if hidden else self._shorten(call, output, tool.preview)
         return replace(result, label=joined, seconds=round(time.monotonic() - began, 4))
 
-    def _shorten(self, call: ToolCall, output: ToolOutput) -> ToolResult:
+    def _shorten(self, call: ToolCall, output: ToolOutput, most: int) -> ToolResult:
         """The result with a preview of bounded size; a longer text becomes a file, named as the handle."""
         preview, handle = output.preview or output.text, ""
-        if len(output.text) > PREVIEW or output.preview:
-            handle = f"{call.id}.txt"
-            # Boxed code may have planted a link of this name: it is replaced, never followed.
-            beneath.replace(self.workspace, handle, output.text.encode("utf-8", "replace"))
-            preview = f"{middle_cut(preview)}\n(the whole is in {handle})"
+        if len(output.text) > most or output.preview:
+            handle = self._keep(call, output)
+            preview = f"{middle_cut(preview, most)}\n(the whole is in {handle})"
         source = Source("tool", call.name)
-        return ToolResult(call.id, output.ok, preview, source, handle, output.artifacts)
+        return ToolResult(call.id, output.ok, preview, source, handle, output.artifacts, readings=output.readings)
+
+    def _veil(self, call: ToolCall, output: ToolOutput) -> ToolResult:
+        """The result of others' text in strict mode: what may be seen of it, and the file with the whole."""
+        preview, hides = veiled(output, call.arguments, f"{call.id}.txt")
+        handle = self._keep(call, output) if hides else ""
+        return ToolResult(call.id, output.ok, preview, Source("tool", call.name), handle, output.artifacts)
+
+    def _keep(self, call: ToolCall, output: ToolOutput) -> str:
+        """Write the whole of a result into the workspace; the file's name."""
+        handle = f"{call.id}.txt"
+        # Boxed code may have planted a link of this name: it is replaced, never followed.
+        beneath.replace(self.workspace, handle, output.text.encode("utf-8", "replace"))
+        return handle
 
 
 def frozen(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from llmos.kernel.types import Malformed, Message, ToolCall
 class Sampling:
     """How to decode. ``temperature`` 0 is greedy. ``max_tokens`` bounds one reply. ``seed`` makes it reproducible.
 
-    ``choices`` limits the whole reply to one of the given strings (masked decoding).
+    ``choices`` limits the whole reply to one of the given strings (masked decoding), ``schema``, a JSON schema as
+    JSON text, to a value of it. ``bias`` pairs token ids with nats added to their logits: above 0 boosts, minus
+    infinity bans.
     """
 
     temperature: float = 0.0
@@ -29,6 +31,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     choices: tuple[str, ...] = ()
+    schema: str = ""
+    bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,13 @@ class Branch(Protocol):
         """Append given tokens (their KV is computed with the next decode)."""
 
     def decode(self, sampling: Sampling, grammar: Grammar | None = None, stop: Sequence[int] = ()) -> Iterator[Step]:
-        """Sample tokens until a stop id (yielded, kept), ``max_tokens`` or the window's end. Closing it cancels."""
+        """Sample tokens until a stop id (yielded, kept), ``max_tokens`` or the window's end. Closing it cancels.
+
+        The engine may be some tokens ahead of what was taken; ``grammar`` is the engine's until the end.
+        """
+
+    def score(self, continuations: Sequence[Sequence[int]]) -> list[list[float]]:
+        """The log-probability (nats) of each token of each continuation, were it to follow. It stays as it is."""
 
     def close(self) -> None:
         """Free its KV (kept where another branch shares it)."""

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llmos.kernel.checkpoint import choose_dtype, cores, read_json
 from llmos.kernel.engine import EngineInfo
 from llmos.kernel.errors import ModelError
-from llmos.kernel.lean import CHUNK, choose_dtype, cores, read_json
 
+# Tokens a forward pass takes at once: bounds the memory of a long prompt.
+CHUNK = 512
 # Layers that fold the past into one state, which cannot be taken back.
 _ONE_WAY = ("linear_attention", "mamba", "recurrent", "conv")
 
@@ -90,6 +92,16 @@ class TransformersNet:
             store.length += piece.shape[1]
         logits: Tensor = out.logits[0, -1].float().cpu()
         return logits
+
+    @torch.inference_mode()
+    def scores(self, ids: Sequence[int]) -> list[float]:
+        """The log-probability (nats) of each id after the first, given those before it."""
+        if self.info.device == "cpu":
+            torch.set_num_threads(cores())
+        told = torch.tensor([ids], device=self.info.device)
+        logits = self.model(told, use_cache=False).logits[0, :-1].float()
+        found: list[float] = logits.log_softmax(-1).gather(-1, told[0, 1:, None])[:, 0].tolist()
+        return found
 
 
 def is_checkpoint(folder: Path) -> bool:

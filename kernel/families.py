@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel.checkpoint import read_json
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade
 from llmos.kernel.errors import ModelError
 from llmos.kernel.grammar import Grammars
-from llmos.kernel.lean import read_json
 from llmos.kernel.parse import Format, Read, TurnParser, in_thought, new_id, read_mistral, text_of
 from llmos.kernel.parse import read_json as read_call
 from llmos.kernel.template import ChatTemplate, function_schema

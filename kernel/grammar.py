@@ -17,8 +17,9 @@ from llmos.kernel.bits import Bits, pack
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
 from llmos.kernel.parse import Format
-from llmos.kernel.pointers import Pointers, Vocabulary
+from llmos.kernel.pointers import Pointers
 from llmos.kernel.tool import Tool
+from llmos.kernel.vocabulary import Vocabulary
 
 # Strings and lists without a bound of their own get these, so that every call closes.
 TEXT_LIMIT, LIST_LIMIT = 4000, 200
@@ -79,16 +80,24 @@ class Grammars:
         lark = f"start: ({' | '.join(map(_quote, choices))}) ({stop})"
         return TurnGrammar(self, None, "choice", self._compile(lark).deep_copy())
 
+    def value(self, schema: str) -> "TurnGrammar":
+        """A turn that is exactly one JSON value of a schema, given as JSON text."""
+        body = json.dumps({**bounded(json.loads(schema)), "x-guidance": _JSON_STYLE})
+        stop = " | ".join(f"<[{i}]>" for i in sorted(self.form.stops))
+        lark = f"start: value ({stop})\nvalue: %json {body}"
+        return TurnGrammar(self, None, "choice", self._compile(lark).deep_copy())
+
     def _calls(self, tools: Sequence[Tool]) -> Any:
         lark = calls_lark(tools, self.form)
-        if self._error(lark):
+        try:
+            return self._compile(lark)
+        except ModelError:
             # A schema that llguidance does not know is left to dispatch; the call is still JSON with a known name.
-            known = [t for t in tools if not self._error(calls_lark([t], self.form))]
-            lark = calls_lark(tools, self.form, strict={t.name for t in known})
-        return self._compile(lark)
+            known = [t for t in tools if self._compiles(calls_lark([t], self.form))]
+            return self._compile(calls_lark(tools, self.form, strict={t.name for t in known}))
 
-    def _error(self, lark: str) -> str:
-        return "" if lark in self._compiled else str(LLMatcher(self._tokenizer, lark, log_level=0).get_error())
+    def _compiles(self, lark: str) -> bool:
+        return not LLMatcher(self._tokenizer, lark, log_level=0).is_error()
 
     def _compile(self, lark: str) -> Any:
         with self._lock:
@@ -114,14 +123,24 @@ class TurnGrammar:
         # Whether a call may begin.
         self.open = calls is not None
         self.pointers: Pointers | None = None
-        self._written = b""  # of the call that is being made
+        self._written = b""  # of the text, or of the call that is being made
 
     def mask(self, room: int | None = None) -> Bits:
         """Packed bits of the allowed ids, ``room`` tokens before the reply's end."""
         rules = self._rules
         short = room is not None and room <= CLOSING_ROOM
         if self._state == "text":
-            return rules.text_or_call if self.open and not short else rules.text
+            opens = self.open and not short and not (self.pointers and self.pointers.silent)
+            if opens and self.pointers and self.pointers.tool and not self._written:
+                return rules.next_call
+            free = rules.text_or_call if opens else rules.text
+            sentence = None if self.pointers is None else self.pointers.words(self._written, len(free) * 32)
+            if sentence is None:
+                return free
+            if not sentence.any():
+                return rules.done
+            # Instead of the sentence another call may begin.
+            return sentence | rules.next_call if opens and not self._written else sentence
         if self._state in ("call", "choice"):
             bits: Bits = np.frombuffer(self._matcher.compute_bitmask(), np.int32)
             if self.pointers is not None:
@@ -164,6 +183,8 @@ class TurnGrammar:
             self._state, self._first = "text", True
         elif first and form.bare and self._calls is not None and state == "text":
             self._bare(token)
+        elif state == "text" and self.pointers is not None:
+            self._written += self._rules.bytes_of[token]
         return True
 
     def forced(self) -> list[int]:

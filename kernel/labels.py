@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from llmos.kernel.policy import OUTWARD, State, effects
 from llmos.kernel.tool import Tool
-from llmos.kernel.types import Decision, Event, Label, Request, Result, Source
+from llmos.kernel.types import Decision, Event, Label, Request, Result, Source, Started
 
 PLAIN = Label()
 
@@ -58,7 +58,9 @@ def context_label(events: Iterable[Event]) -> Label:
     """The join of everything that entered the context so far; what left it again still counts."""
     found = [label_of(Source("system"))]
     for event in events:
-        if isinstance(event, Request):
+        if isinstance(event, Started) and event.foreign:
+            found.append(Label((f"persona:{event.persona}",), "untrusted"))
+        elif isinstance(event, Request):
             found.append(join([label_of(Source("user")), event.label]))
             # A log of an earlier version has no labels; where a file came from it has.
             found += [join([a.label, label_of(a.source)]) for a in event.attachments]

@@ -34,13 +34,14 @@ _DAY, _MONTH, _WORD = r"(\d{1,2})(?:st|nd|rd|th)?", rf"({_either(_MONTHS)})\b\.?
 # In the order of trial: a longer form stands before its beginning.
 _FORMS = {
     "iso": r"(?<![\w.-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\w-])",
+    "dotted": r"(?<![\w.])(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})(?!\w|\.\d)",
     "day_first": rf"\b{_DAY}\s+(?:of\s+)?{_MONTH},?\s+(\d{{4}})\b",
     "month_first": rf"\b{_MONTH}\s+{_DAY},?\s+(\d{{4}})\b",
     "day_only": rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?!\w)",
     "month_only": rf"\b{_MONTH}\s+{_DAY}\b(?![.:/]?\d)",
     "number": r"(?<![A-Za-z_\d.])(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+|(?=\.\d))(\.\d+)?"
     r"(?:\s?(thousand|million|billion|mio|mn|bn)\b|(k)\b)?",
-    "words": rf"\b(?:a\s+(?=hundred|thousand|million))?(?:{_WORD})\b(?:(?:\s+and\s+|[\s-]+)(?:{_WORD})\b)*",
+    "words": rf"\b(?:half\s+)?(?:a\s+(?=hundred|thousand|million))?(?:{_WORD})\b(?:(?:\s+and\s+|[\s-]+)(?:{_WORD})\b)*",
 }
 _ANY = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()), re.I)
 _EACH = {name: re.compile(form, re.I) for name, form in _FORMS.items()}
@@ -89,11 +90,15 @@ def literals(text: str) -> Iterator[Literal]:
 def _value(kind: str, parts: re.Match[str], year: str = "") -> str:
     if kind == "iso":
         return _date(parts[1], parts[2], parts[3])
+    if kind == "dotted":
+        return _date(parts[3], parts[2], parts[1])
     if kind in ("day_first", "day_only"):
         return _date(parts[3] if kind == "day_first" else year, parts[2], parts[1])
     if kind in ("month_first", "month_only"):
         return _date(parts[3] if kind == "month_first" else year, parts[1], parts[2])
     if kind == "words":
+        if parts[0].lower().startswith("half"):
+            return str(spoken(parts[0]) // 2)
         return "" if parts[0].lower() == "one" else str(spoken(parts[0]))
     return number(parts[1], (parts[2] or "")[1:], parts[3] or parts[4] or "")
 

@@ -1,30 +1,34 @@
 """A checkpoint on this machine as a Model: wire + engine + grammar. The embedded kernel is the default.
 
-Several sessions and threads may share one model; they take turns token by token. Knows nothing of sessions or tools'
-effects. ``remote`` and ``scripted`` are the other kinds of Model.
+Several sessions and threads may share one model, which decodes for all of them at once. Knows nothing of sessions or
+tools' effects. ``remote`` and ``scripted`` are the other kinds of Model.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from llmos.kernel.aliases import Aliases, Outward
-from llmos.kernel.branches import Net, TorchEngine
+from llmos.kernel.aliases import Aliases
+from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
-from llmos.kernel.config import EMBEDDED, WEIGHTS
-from llmos.kernel.engine import Branch, Delta, Engine, Finished, Sampling, Step, TextDelta
+from llmos.kernel.config import EMBEDDED, WEIGHTS, int8_wanted
+from llmos.kernel.engine import Branch, Delta, Finished, Sampling, Step, TextDelta
 from llmos.kernel.errors import ModelError
+from llmos.kernel.examples import Memory
 from llmos.kernel.grammar import Grammars
+from llmos.kernel.holds import common_prefix
+from llmos.kernel.outward import Outward
 from llmos.kernel.parse import TurnParser, in_thought
 from llmos.kernel.pointers import Pointers
-from llmos.kernel.recall import Recall
+from llmos.kernel.stores import Net
 from llmos.kernel.tool import Tool
-from llmos.kernel.types import Message
+from llmos.kernel.types import Message, Part, Source
 from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
 
+READ = 256  # tokens of a request that are looked at for what is improbable
+HEAVY = 1_500_000_000  # parameters from which on a CPU takes too long for that
 TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
 TEMPLATE = Path(__file__).parent / "chat_template.jinja"
 
@@ -33,8 +37,8 @@ class LocalModel:
     """A checkpoint folder, a name on the Hugging Face hub, or (default) the embedded kernel.
 
     ``device`` is ``cpu``, ``cuda``, … or ``auto``; ``context_length`` narrows the window; ``net`` takes the place of
-    the checkpoint's own network. Raises ModelError when it cannot be loaded, or when its chat template and our reading
-    of it disagree.
+    the checkpoint's own network; ``int8`` computes with weights of a byte each (default: where ``$LLMOS_INT8`` is 1).
+    Raises ModelError when it cannot be loaded, or when its chat template and our reading of it disagree.
     """
 
     def __init__(
@@ -43,13 +47,15 @@ class LocalModel:
         device: str = "auto",
         context_length: int | None = None,
         net: Net | None = None,
+        int8: bool | None = None,
     ) -> None:
         folder = find(path_or_name)
         self._folder = folder
         self._name = EMBEDDED if folder == WEIGHTS else str(path_or_name)
         self.wire: Wire = load_wire(folder)
-        net = net or load_net(folder, pick_device(device))
-        self.engine: Engine = TorchEngine(net, context_length)
+        net = net or load_net(folder, pick_device(device), int8_wanted() if int8 is None else int8)
+        # The embedded kernel's replies are short and mostly forced; guesses are for larger ones.
+        self.engine = TorchEngine(net, context_length, lookup=folder != WEIGHTS)
         self.grammars = Grammars(self.wire.codec, self.wire.form, net.info.vocabulary)
         self._window = min(context_length or net.info.context_length, net.info.context_length)
 
@@ -57,11 +63,6 @@ class LocalModel:
     def name(self) -> str:
         """What it was asked for by."""
         return self._name
-
-    @cached_property
-    def recall(self) -> Recall:
-        """What the embedded kernel was taught of calculations; nothing in other checkpoints."""
-        return Recall.load(self._folder / TAUGHT)
 
     @property
     def context_length(self) -> int:
@@ -83,7 +84,7 @@ class LocalModel:
         ids = self.wire.render(messages, tools)
         with closing(self.engine.open(ids)) as root:
             branches: list[Branch] = [root] if n == 1 else root.fork(n)
-            aliases = Aliases(messages) if isinstance(self.wire, EmbeddedWire) else None
+            aliases = Aliases(messages, self.wire.examples) if isinstance(self.wire, EmbeddedWire) else None
             turns = [self._turn(b, i, tools, sampling, len(ids), aliases) for i, b in enumerate(branches)]
             try:
                 while turns:
@@ -99,6 +100,37 @@ class LocalModel:
                 for branch in branches:
                     branch.close()
 
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Tool], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        """The log-probability (nats) of each token of each text, were it the beginning of the next turn."""
+        with closing(self.engine.open(self.wire.render(messages, tools))) as root:
+            return root.score([self.wire.codec.encode(text) for text in continuations])
+
+    @property
+    def fingerprint(self) -> str:
+        """A name that changes with the weights."""
+        files = sorted(self._folder.glob("*.safetensors"))
+        return " ".join([str(self._folder), *(f"{f.stat().st_size}-{f.stat().st_mtime_ns}" for f in files)])
+
+    def logprobs(self, text: str) -> list[float]:
+        """The log-probability (nats) of each token of a text that a user says, at most its last :data:`READ`.
+
+        Of the text alone, as the first words of a conversation. Empty where the network does not tell, or slowly.
+        """
+        info = self.engine.info
+        if info.device == "cpu" and info.parameters > HEAVY:
+            return []
+        # The text as it is, without what is recalled beside it.
+        wire = EmbeddedWire(self.wire.codec) if isinstance(self.wire, EmbeddedWire) else self.wire
+        ids, blank = (wire.render([Message("user", (Part(t, Source("user")),))], ()) for t in (text, ""))
+        start = common_prefix(ids, blank)
+        end = len(ids) - common_prefix(ids[start:][::-1], blank[start:][::-1])
+        told = [*ids[:start], *ids[start:end][-READ:]]
+        if not start or len(told) >= self._window:
+            return []
+        return self.engine.scores(told)[start - 1 :]
+
     def close(self) -> None:
         """Free what the engine keeps."""
         self.engine.close()
@@ -113,14 +145,15 @@ class LocalModel:
         aliases: Aliases | None,
     ) -> "_Turn":
         # The embedded kernel names what stands in the context; larger models are left free.
-        pointers = None if aliases is None else Pointers(self.grammars.vocabulary, aliases, lambda: self.recall)
+        pointers = None if aliases is None else Pointers(self.grammars.vocabulary, aliases)
         outward = None if aliases is None else Outward(aliases)
         thinking = in_thought(branch.ids, self.wire.form)
-        grammar = (
-            self.grammars.choices(sampling.choices)
-            if sampling.choices
-            else self.grammars.turn(tools, thinking, pointers)
-        )
+        if sampling.choices:
+            grammar = self.grammars.choices(sampling.choices)
+        elif sampling.schema:
+            grammar = self.grammars.value(sampling.schema)
+        else:
+            grammar = self.grammars.turn(tools, thinking, pointers)
         # Branches of one request differ by their seeds, and each is the same whatever runs beside it.
         own = replace(sampling, seed=sampling.seed + number)
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))
@@ -257,23 +290,24 @@ def load_wire(folder: Path) -> Wire:
     codec = Codec.load(folder)
     template = chat_template(folder)
     if all(name in codec.control for name in CONTROL) and template in ("", TEMPLATE.read_text(encoding="utf-8")):
-        return EmbeddedWire(codec)
+        return EmbeddedWire(codec, Memory(folder / TAUGHT))
     from llmos.kernel.families import TemplateWire
 
     return TemplateWire.load(folder, codec, template)
 
 
-def load_net(folder: Path, device: str) -> Net:
-    """The lean forward pass for a plain Qwen3, transformers for all else. Raises ModelError."""
-    from llmos.kernel.lean import Lean, read_config
+def load_net(folder: Path, device: str, int8: bool = False) -> Any:
+    """The lean forward pass for Llama-like checkpoints, transformers for all else. Raises ModelError."""
+    from llmos.kernel.lean import Lean
+    from llmos.kernel.shape import Shape
 
     try:
-        read_config(folder)
+        Shape.read(folder)
     except (ValueError, KeyError, TypeError):
         from llmos.kernel.fallback import TransformersNet
 
         return TransformersNet(folder, device)
-    return Lean(folder, device)
+    return Lean(folder, device, int8=int8)
 
 
 def pick_device(device: str) -> str:

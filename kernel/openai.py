@@ -49,7 +49,7 @@ def _message(message: Message, known: set[str]) -> dict[str, Any]:
 
 def _call(call: ToolCall) -> dict[str, Any]:
     arguments = json.dumps(neutral(call.arguments), ensure_ascii=False)
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": neutralise(call.name), "arguments": arguments}}
 
 
 class Assembler:

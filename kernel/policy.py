@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from llmos.kernel.tool import Capability, Tool
+from llmos.kernel.tool import Capability, Reach, Tool
 from llmos.kernel.types import Label
 
 Verdict = Literal["allow", "ask", "deny"]
@@ -86,6 +86,8 @@ class Rule:
     tainted: bool | None = None
     completes: bool | None = None
     secret: bool | None = None
+    private: bool | None = None
+    reach: frozenset[Reach] | None = None
     only: frozenset[Capability] | None = None
     does: frozenset[Capability] | None = None
 
@@ -101,6 +103,8 @@ class Facts:
     tainted: bool
     completes: bool
     secret: bool
+    private: bool
+    reach: Reach
     does: frozenset[Capability]
 
 
@@ -112,13 +116,14 @@ def decide(
     grants: Grants = Grants(),
     attended: bool = True,
     secret: bool = False,
+    reach: Reach = "anywhere",
 ) -> Ruling:
     """Decide a call. ``tool`` is None for a name that the session does not have; ``arguments`` are canonical JSON.
 
     ``label`` is of all that the call may derive from. Where nobody is there to ask (not ``attended``), an ask is a
-    denial. ``secret``: the arguments hold a registered secret.
+    denial. ``secret``: the arguments hold a registered secret. ``reach``: where the call leads, as its tool says.
     """
-    facts = gather(tool, arguments, label, state, grants, secret)
+    facts = gather(tool, arguments, label, state, grants, secret, reach)
     for rule in rules():
         if fits(rule, facts):
             if rule.verdict == "ask" and not attended:
@@ -128,7 +133,13 @@ def decide(
 
 
 def gather(
-    tool: Tool | None, arguments: str, label: Label, state: State, grants: Grants, secret: bool = False
+    tool: Tool | None,
+    arguments: str,
+    label: Label,
+    state: State,
+    grants: Grants,
+    secret: bool,
+    reach: Reach = "anywhere",
 ) -> Facts:
     """The facts of a call."""
     does = effects(tool)
@@ -144,6 +155,8 @@ def gather(
         tainted=untrusted,
         completes=untrusted and private and bool(does & OUTWARD),
         secret=secret,
+        private=private,
+        reach=reach,
         does=does,
     )
 
@@ -159,13 +172,20 @@ def fits(rule: Rule, facts: Facts) -> bool:
         return False
     if rule.does is not None and not facts.does & rule.does:
         return False
-    asked = ("known", "denied", "granted", "declared", "tainted", "completes", "secret")
+    if rule.reach is not None and facts.reach not in rule.reach:
+        return False
+    asked = ("known", "denied", "granted", "declared", "tainted", "completes", "secret", "private")
     return all(getattr(rule, name) in (None, getattr(facts, name)) for name in asked)
 
 
 @cache
 def rules(path: Path = RULES) -> tuple[Rule, ...]:
-    """The rules of a file, in order. Raises ValueError where it says what no rule can say."""
+    """The rules of a file, in order, read once. Raises ValueError where it says what no rule can say."""
+    return read_rules(path)
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """The rules that a file says now. Raises ValueError as :func:`rules` does."""
     known = {f.name for f in fields(Rule)}
     made = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("rule", []):
@@ -173,8 +193,11 @@ def rules(path: Path = RULES) -> tuple[Rule, ...]:
             raise ValueError(f"{path.name}: a rule cannot say {sorted(odd)[0]!r}")
         if entry.get("verdict") not in get_args(Verdict):
             raise ValueError(f"{path.name}: rule {entry.get('name')!r} has no verdict allow, ask or deny")
-        sets = {key: frozenset(entry[key]) for key in ("only", "does") if key in entry}
-        if beyond := frozenset().union(*sets.values()) - EVERYTHING:
+        sets = {key: frozenset(entry[key]) for key in ("only", "does", "reach") if key in entry}
+        if nowhere := sets.get("reach", frozenset()) - frozenset(get_args(Reach)):
+            raise ValueError(f"{path.name}: no call leads {sorted(nowhere)[0]!r}")
+        named = frozenset().union(*(value for key, value in sets.items() if key != "reach"))
+        if beyond := named - EVERYTHING:
             raise ValueError(f"{path.name}: no tool does {sorted(beyond)[0]!r}")
         made.append(Rule(**{**entry, **sets}))
     return tuple(made)

@@ -1,24 +1,31 @@
-"""Expressions that answered requests like this one: what the embedded kernel was taught, found again by likeness.
+"""What the embedded kernel was taught, found again by likeness: requests, and how each was answered.
 
 Works on requests told with short names (see aliases): ``what is @1% of @2`` was answered by ``@1% * @2``. A request is
-like another by the words, pairs and triples of words that they share, rare ones first, and by its numbers. Knows
-nothing of models; the file is written by ``training``.
+like another by the words, pairs and triples of words that they share, rare ones first, and by its numbers. What is
+found stands before the kernel as examples; it decides. Knows nothing of models; the file is written by ``training``.
 """
 
 import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cached_property
 from heapq import nlargest
 from pathlib import Path
+from typing import Any
 
-_PIECE = re.compile(r"[@~]\d+|[a-z]+|[^\sa-z]")
-_SIGN = re.compile(r"[@~]\d+")
-_NAME = re.compile(r"[@~]\d+|[A-Za-z]+")
+from llmos.kernel.adapt import SIGN as _SIGN
+from llmos.kernel.adapt import adapted
+from llmos.kernel.fills import filled, vocabulary
+
+ADAPTED = frozenset({"calculator", "python"})  # whose answers hold numbers and words of the request
+_PIECE = re.compile(r"[@~&#]\d+|[a-z]+|[^\sa-z]")
+_FORMULA = re.compile(r"&\d+")
+ROW = re.compile(r"-?@\d+(?:(?:, and|, or|[,;&]| and| or|) *-?@\d+)+")  # a list's numbers
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = re.compile(r"[\d.]+")
 _SHORT = re.compile(r"\b(what|how|where|that)['\u2019]?s\b")
 _SHORTLIST = 300  # patterns that share the rarest words are compared whole
 _PAIR, _TRIPLE, _LETTERS = 0.7, 0.5, 0.3  # weights beside that of a word
@@ -26,64 +33,136 @@ _OTHER_NUMBERS = 0.1  # less for another count of numbers, and again for another
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """An expression, and how like the request is to the one it answered (0 to 1)."""
+class Taught:
+    """A request that was taught, and its answer.
 
-    expression: str
+    By ``kind`` the answer is an expression (``calculator``), a program (``python``), words (``say``, and ``lack`` where
+    there is no table), or a verb for a table (``table``) or for a plot that was drawn (``change``). A program may have
+    slots in its answer; ``slots`` are what filled those for texts in the pattern (see fills), ``says`` is what is
+    answered to its result.
+    """
+
+    kind: str
+    pattern: str
+    answer: str
+    says: str = ""
+    slots: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was taught, its answer with the words and numbers of this request, and how like the two are (0 to 1).
+
+    ``says``: what is answered to a program's result, the same way.
+    """
+
+    taught: Taught
+    answer: str
     likeness: float
+    says: str = ""
 
 
 class Recall:
-    """The patterns that were taught, each with its expression."""
+    """All that was taught."""
 
-    def __init__(self, taught: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, taught: Sequence[Taught]) -> None:
         self._taught = list(taught)
-        self._words = [[_stem(p) for p in _pieces(pattern)] for pattern, _ in self._taught]
+        self._words = [tokens(t.pattern) for t in self._taught]
         self._with: dict[str, list[int]] = defaultdict(list)
         for n, words in enumerate(self._words):
             for word in set(words):
                 self._with[word].append(n)
+        self._known: dict[int, tuple[dict[str, float], float]] = {}
 
     @classmethod
     def load(cls, path: Path) -> "Recall":
-        """Read a file of JSON lines, each a pattern and its expression; nothing where there is none."""
+        """Read a file of JSON lines, each a kind, a pattern and its answer; nothing where there is none."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except OSError:
             return cls([])
-        return cls([(pattern, expression) for pattern, expression in map(json.loads, lines)])
+        return cls([_read(json.loads(line)) for line in lines])
 
-    def near(self, told: str, most: int = 5, good: Callable[[str], bool] = lambda expression: True) -> list[Recalled]:
-        """The ``most`` likeliest expressions that are ``good``, the likeliest first."""
-        found: dict[str, float] = {}
-        for n, likeness in self._ranked(told):
-            pattern, expression = self._taught[n]
-            expression = adapted(told, pattern, expression)
-            if expression not in found and good(expression):
-                found[expression] = likeness
+    @property
+    def taught(self) -> Sequence[Taught]:
+        """What was taught, in the order of its file."""
+        return self._taught
+
+    def near(
+        self,
+        told: str,
+        kinds: Collection[str],
+        most: int = 4,
+        good: Callable[[Recalled], bool] = lambda found: True,
+        below: float = math.inf,
+        request: str = "",
+    ) -> list[Recalled]:
+        """The ``most`` likeliest different answers of these kinds that are ``good``, the likeliest first.
+
+        Patterns as like the request as ``below``, or more, are passed over. ``request`` is the user's own words, which
+        the slots of programs are filled with.
+        """
+        found: dict[tuple[str, str], Recalled] = {}
+        for n, likeness in self._ranked(told, kinds):
+            if likeness >= below:
+                continue
+            taught = self._taught[n]
+            one = self.answered(taught, told, request, max(0.0, min(1.0, likeness)))
+            if one is not None and (taught.kind, one.answer) not in found and good(one):
+                found[taught.kind, one.answer] = one
                 if len(found) == most:
                     break
-        return [Recalled(e, max(0.0, min(1.0, likeness))) for e, likeness in found.items()]
+        return list(found.values())
 
-    def _ranked(self, told: str) -> Iterator[tuple[int, float]]:
-        words = [_stem(p) for p in _pieces(told)]
+    def answered(self, taught: Taught, told: str, request: str, likeness: float = 0.0) -> Recalled | None:
+        """What was taught, with its answer for a request; None for a program that the request does not fill."""
+        if taught.kind == "python" and taught.says:
+            made = filled(request or told, told, taught.pattern, taught.answer, taught.says, taught.slots, self._frames)
+            return None if made is None else Recalled(taught, made.code, likeness, made.says)
+        adapts = taught.kind in ADAPTED
+        return Recalled(taught, adapted(told, taught.pattern, taught.answer) if adapts else taught.answer, likeness)
+
+    @cached_property
+    def _frames(self) -> frozenset[str]:
+        """The words of requests for programs outside of their texts."""
+        return vocabulary((t.pattern, t.slots) for t in self._taught if t.kind == "python")
+
+    def _ranked(self, told: str, kinds: Collection[str]) -> Iterator[tuple[int, float]]:
         shared: dict[int, float] = defaultdict(float)
-        for word in set(words):
-            weight = self._rarity(word)
+        for word in set(tokens(told)):
+            weight = self.rarity(word)
             for n in self._with.get(word, ()):
                 shared[n] += weight
-        asked = self._features(words)
+        fits = {n: weight for n, weight in shared.items() if self._taught[n].kind in kinds}
+        shortlist = nlargest(_SHORTLIST, fits, key=fits.__getitem__)
+        scores = zip(shortlist, self.likenesses(told, shortlist), strict=True)
+        yield from sorted(scores, key=lambda item: -item[1])
+
+    def likenesses(self, told: str, numbers: Iterable[int]) -> list[float]:
+        """How like a request each of these taught ones is, by words and numbers: at most 1, below 0 for no word."""
+        asked = self._features(tokens(told))
         size = math.sqrt(sum(w * w for w in asked.values())) or 1.0
-        scores = {}
-        for n in nlargest(_SHORTLIST, shared, key=shared.__getitem__):
-            other = self._features(self._words[n])
-            length = math.sqrt(sum(w * w for w in other.values())) or 1.0
+        found = []
+        for n in numbers:
+            other, length = self._pattern(n)
             likeness = sum(w * other[k] for k, w in asked.items() if k in other) / (size * length)
-            scores[n] = likeness - _OTHER_NUMBERS * _unlike(told, self._taught[n][0])
-        yield from sorted(scores.items(), key=lambda item: -item[1])
+            taught = self._taught[n]
+            if "$list" in taught.answer:
+                unlike = _unlike(ROW.sub("", told), ROW.sub("", taught.pattern))
+            else:
+                unlike = _unlike(told, taught.pattern) if taught.kind in ADAPTED else 0
+            found.append(likeness - _OTHER_NUMBERS * unlike)
+        return found
+
+    def _pattern(self, n: int) -> tuple[dict[str, float], float]:
+        """A pattern's features and their length."""
+        if n not in self._known:
+            features = self._features(self._words[n])
+            self._known[n] = features, math.sqrt(sum(w * w for w in features.values())) or 1.0
+        return self._known[n]
 
     def _features(self, words: Sequence[str]) -> dict[str, float]:
-        rare = [self._rarity(w) for w in words]
+        rare = [self.rarity(w) for w in words]
         found: dict[str, float] = defaultdict(float)
         for n, word in enumerate(words):
             found[word] += rare[n]
@@ -97,7 +176,8 @@ class Recall:
                     found["_" + whole[i : i + 3]] += _LETTERS * self._common
         return {k: math.sqrt(w) for k, w in found.items()}
 
-    def _rarity(self, word: str) -> float:
+    def rarity(self, word: str) -> float:
+        """How rare a word is among what was taught (inverse document frequency)."""
         return math.log((len(self._taught) + 1) / (len(self._with.get(word, ())) + 0.5))
 
     @cached_property
@@ -106,34 +186,39 @@ class Recall:
         return math.log(len(self._taught) + 1) / 2
 
 
-def adapted(told: str, pattern: str, expression: str) -> str:
-    """The expression for ``told``: words and numbers of the pattern replaced by those that stand in their places."""
-    old, new = _pieces(pattern), _pieces(told)
-    changed: dict[str, str] = {}
-    for kind, i, j, k, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "replace" and j - i == end - k:
-            for one, other in zip(old[i:j], new[k:end], strict=True):
-                if (one.isalpha() and other.isalpha()) or (_SIGN.match(one) and one[0] == other[0]):
-                    changed[one] = other
-    return _NAME.sub(lambda name: changed.get(name[0], name[0]), expression)
+def _read(row: list[Any]) -> Taught:
+    kind, pattern, answer, *more = row
+    says, slots = more if more else ("", ())
+    return Taught(kind, pattern, answer, says, tuple((name, value) for name, value in slots))
 
 
 def fits(expression: str, values: Sequence[str], whole: Mapping[str, object] | set[str]) -> bool:
     """Whether each short name in an expression stands for a value of its kind."""
     for sign in _SIGN.findall(expression):
         n = int(sign[1:])
-        if n > len(values) or values[n - 1] in whole or (sign[0] == "~") != (values[n - 1].count("-") == 2):
+        if n > len(values) or values[n - 1] in whole or sign[0] != kind_of(values[n - 1]):
             return False
     return True
 
 
-def _pieces(text: str) -> list[str]:
-    return _PIECE.findall(_SHORT.sub(r"\1 is", text.lower()))
+def formulas(text: str) -> set[str]:
+    """The short names of formulas in a text."""
+    return set(_FORMULA.findall(text))
+
+
+def kind_of(value: str) -> str:
+    """The sign of a value's kind: ``~`` a day, ``@`` a number, ``&`` a formula."""
+    return "~" if _DAY.fullmatch(value) else "@" if _NUMBER.fullmatch(value) else "&"
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a request without their plural endings, and its numbers by their kind alone."""
+    return [_stem(piece) for piece in _PIECE.findall(_SHORT.sub(r"\1 is", text.lower()))]
 
 
 def _stem(piece: str) -> str:
     """A word without its plural ending, a number by its kind alone."""
-    if piece[0] in "@~" and len(piece) > 1:
+    if piece[0] in "@~&#":
         return piece[0]
     return piece[:-1] if len(piece) > 3 and piece.endswith("s") else piece
 

@@ -25,7 +25,8 @@ class RemoteModel:
     """``url`` such as ``http://host:8000/v1`` takes the server's first model, ``…/v1#name`` that one.
 
     ``timeout`` is the longest silence in seconds; ``retries`` and ``backoff`` (seconds, doubling) are for failures
-    before the first token. Raises ModelError when the server cannot be reached, or lacks the model.
+    before the first token. ``logprobs`` asks for log-probabilities, which not every server gives. Raises ModelError
+    when the server cannot be reached, or lacks the model.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class RemoteModel:
         retries: int = 3,
         backoff: float = 0.4,
         context_length: int | None = None,
+        logprobs: bool = False,
     ) -> None:
+        self._logprobs = logprobs
         base, _, wanted = url.partition("#")
         self._server = server = Endpoint(base, timeout, retries, backoff)
         known = server.models(must=not wanted)
@@ -125,19 +128,26 @@ class RemoteModel:
             "presence_penalty": (s.presence_penalty, 0.0),
             "repetition_penalty": (s.repetition_penalty, 1.0),
             "tools": (to_tools(tools), []),
+            "logprobs": (self._logprobs, False),
+            # Servers take -100 to 100; a ban is the least.
+            "logit_bias": ({str(i): max(-100.0, min(100.0, nats)) for i, nats in s.bias}, {}),
         }
         body |= {name: value for name, (value, default) in optional.items() if value != default}
         if s.choices:
             body["response_format"] = _choice_format(s.choices)
+        elif s.schema:
+            body["response_format"] = _json_format("value", json.loads(s.schema))
         return body
 
     def _branch(self, body: dict[str, Any], sampling: Sampling, branch: int) -> Iterator[Delta]:
         parts, reason, chosen = Assembler(branch), "", ""
         usage: dict[str, Any] = {}
+        logprob = 0.0
         for chunk in self._server.chunks(body):
             usage = chunk.get("usage") or usage
             for choice in (chunk.get("choices") or [])[:1]:
                 reason = choice.get("finish_reason") or reason
+                logprob += _logprob(choice.get("logprobs"))
                 for delta in parts.feed(choice.get("delta") or {}):
                     if sampling.choices and isinstance(delta, TextDelta):
                         chosen += delta.text
@@ -147,7 +157,13 @@ class RemoteModel:
             yield TextDelta(choose(chosen, sampling.choices), branch)
         yield from parts.finish()
         counts = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
-        yield Finished("length" if reason == "length" else "stop", *counts, branch=branch)
+        yield Finished("length" if reason == "length" else "stop", *counts, logprob, branch)
+
+
+def _logprob(told: Any) -> float:
+    """The sum of a chunk's log-probabilities (nats); 0 where it tells none."""
+    content = told.get("content") if isinstance(told, dict) else None
+    return sum(float(one.get("logprob") or 0.0) for one in content or [] if isinstance(one, dict))
 
 
 def _choice_format(choices: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +173,11 @@ def _choice_format(choices: Sequence[str]) -> dict[str, Any]:
         "required": ["choice"],
         "additionalProperties": False,
     }
-    return {"type": "json_schema", "json_schema": {"name": "choice", "strict": True, "schema": schema}}
+    return _json_format("choice", schema)
+
+
+def _json_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def choose(text: str, choices: Sequence[str]) -> str:

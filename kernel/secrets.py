@@ -17,6 +17,8 @@ MOST = 4096  # characters of the longest secret
 _STEP = 5  # characters between two samples of a text
 _GRAMS = 4, 6  # characters of a sample: what has LEAST characters holds a whole one of 4, what has 10 one of 6
 _DISTINCT = 4
+_WAIT, _SPREAD = 1024, 16  # characters that a stream holds back at most: this many, or so many times the longest form
+_PLACES = 16  # at which a sample may stand in one form
 _ESCAPES = ("%", "&", "\\", "0x", "0X", "u+", "U+")
 
 
@@ -53,6 +55,15 @@ def problem(name: str, value: str) -> str:
     return ""
 
 
+def repeats(value: str) -> bool:
+    """Whether a value repeats a piece of itself more often than any key or password does."""
+    seen: dict[str, int] = defaultdict(int)
+    size = max(_GRAMS)
+    for at in range(len(value) - size + 1):
+        seen[value[at : at + size]] += 1
+    return max(seen.values(), default=0) > _PLACES
+
+
 class Scanner:
     """Looks for these secrets. Values that :func:`problem` refuses must not be among them."""
 
@@ -63,8 +74,12 @@ class Scanner:
         for number, form in enumerate(self._forms):
             size = max(gram for gram in _GRAMS if gram == _GRAMS[0] or form.least >= gram + _STEP - 1)
             grams = self._grams.setdefault((form.marks, size), defaultdict(list))
+            seen: dict[str, int] = defaultdict(int)
             for at in range(len(form.text) - size + 1):
-                grams[form.text[at : at + size]].append((number, at))
+                gram = form.text[at : at + size]
+                seen[gram] += 1
+                if seen[gram] <= _PLACES:  # one that repeats itself beyond is found by its first places
+                    grams[gram].append((number, at))
         self._all = tuple("\n".join(f.text for f in self._forms if f.marks is marks) for marks in (False, True))
         self._longest = max((len(f.text) for f in self._forms), default=0)
 
@@ -102,6 +117,8 @@ class Scanner:
             views.append((plain, spans))
         starts = [self._open(view, spans, marks) for view, spans in views for marks in self._views()]
         end = min([end, *(start for start in starts if start is not None)])
+        # Letters with ever more punctuation after them could go on for ever.
+        end = max(end, len(text) - max(_WAIT, _SPREAD * self._longest))
         # A secret that is whole and reaches beyond that is told as one.
         for hit in reversed(self.find(text)):
             if hit.start < end < hit.end:
@@ -145,17 +162,23 @@ class Scanner:
     def _hits(self, view: str, marks: bool) -> Iterator[tuple[Form, int, int]]:
         """The longest stretches that a folded text has in common with a form, where they are long enough."""
         done = set()
+        told: dict[int, int] = {}  # of a form: where the last stretch ends; inside it nothing is new
         for (kind, size), grams in self._grams.items():
             for at in range(0, len(view) - size + 1, _STEP) if kind is marks else ():
                 gram = view[at : at + size]
                 if gram not in grams:
                     continue
+                ends: dict[int, int] = {}
                 for number, place in grams[gram]:
+                    if at + size <= told.get(number, 0):
+                        continue
                     form = self._forms[number]
                     start, end = _stretch(view, form.text, at, place, size)
                     if end - start >= form.least and (number, start, end) not in done:
                         done.add((number, start, end))
+                        ends[number] = max(end, ends.get(number, 0))
                         yield form, start, end
+                told |= ends
 
 
 class SecretStream:

@@ -9,19 +9,23 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from llmos.kernel.audit import call_hash
-from llmos.kernel.context import build
+from llmos.kernel.budget import Budget, Spent, runs_code
+from llmos.kernel.citations import cite, cited, told
+from llmos.kernel.context import Prompt, build
 from llmos.kernel.dispatch import Dispatcher, Permit, failed, frozen
 from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, LLMOSError
-from llmos.kernel.labels import context_label, state_of
+from llmos.kernel.handles import opened
+from llmos.kernel.labels import context_label, join, state_of
+from llmos.kernel.pager import PageOut, page
+from llmos.kernel.ponder import Replies, Think, Trial, Way, ponder
 from llmos.kernel.signals import inspect
-from llmos.kernel.tool import Tool, ToolContext
+from llmos.kernel.tool import ToolContext
 from llmos.kernel.types import (
     Answer,
     ArtifactMade,
     Attachment,
     Call,
-    Citation,
     Decision,
     Event,
     Failure,
@@ -39,88 +43,22 @@ from llmos.kernel.types import (
     Thought,
     ToolCall,
     ToolResult,
-    Usage,
 )
 from llmos.kernel.worker import ToolThread
 
 SUSPICIOUS = 0.5  # a signal of this weight in a request makes the request untrusted
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Limits of one request. Past one it ends with a :class:`BudgetError` whose ``budget`` is the field's name.
-
-    ``calls`` to tools, new ``tokens`` in all and ``reply_tokens`` of one reply, ``seconds`` of wall time (looked at
-    between tokens and calls), ``prompt_tokens`` of all its prompts together, ``sandbox_seconds`` of all calls to tools
-    that run code, ``result_share`` of the model's window that one result may take. A call of more than
-    ``tool_seconds`` is stopped by itself, and its result says so.
-    """
-
-    calls: int = 25
-    tokens: int = 8192
-    seconds: float = 600.0
-    reply_tokens: int = 512
-    tool_seconds: float = 30.0
-    prompt_tokens: int = 2_000_000
-    sandbox_seconds: float = 300.0
-    result_share: float = 0.9
-
-
-@dataclass(slots=True)
-class Spent:
-    """What a request has used so far."""
-
-    budget: Budget
-    began: float = field(default_factory=time.monotonic)
-    prompt: int = 0
-    generated: int = 0
-    boxed: float = 0.0
-    calls: list[ToolCall] = field(default_factory=list)
-
-    def usage(self) -> Usage:
-        """As told in the answer; seconds of wall time."""
-        seconds = round(time.monotonic() - self.began, 3)
-        return Usage(self.prompt, self.generated, len(self.calls), seconds)
-
-    def check(self, pending: int = 0, prompt: int = 0) -> None:
-        """Raise BudgetError, saying which limit and its size, when one is reached or would be by what is pending."""
-        budget = self.budget
-        if len(self.calls) + pending > budget.calls:
-            raise _spent("calls", f"{budget.calls} tool calls")
-        if self.generated >= budget.tokens:
-            raise _spent("tokens", f"{budget.tokens} new tokens")
-        if self.prompt + prompt > budget.prompt_tokens:
-            raise _spent("prompt_tokens", f"{self.prompt} of {budget.prompt_tokens} prompt tokens, {prompt} to come")
-        if time.monotonic() - self.began > budget.seconds:
-            raise _spent("seconds", f"{budget.seconds:g} seconds")
-
-    def box(self, tool: Tool | None) -> float:
-        """The seconds that a call to this tool may take. Raises BudgetError when it runs code and none are left."""
-        if tool is None or not runs_code(tool):
-            return self.budget.tool_seconds
-        left = self.budget.sandbox_seconds - self.boxed
-        if left <= 0:
-            raise _spent("sandbox_seconds", f"{self.budget.sandbox_seconds:g} seconds of running code")
-        return min(left, self.budget.tool_seconds)
-
-
-def runs_code(tool: Tool) -> bool:
-    """Whether its seconds count as the sandbox's; a tool that does not say what it does is taken to run code."""
-    return tool.capabilities is None or "exec" in tool.capabilities
-
-
-def _spent(budget: str, what: str) -> BudgetError:
-    return BudgetError(f"stopped after {what}, the budget of one request", budget)
-
-
 @dataclass(slots=True)
 class Kernel:
     """One session's process: its model, system text, dispatcher and log.
 
-    ``record`` makes an event durable before it returns when asked to; ``events`` is the whole log so far. ``audit``
+    ``record`` makes an event durable before it returns when asked to; ``events`` is the log so far, ``aside`` what it
+    holds of branches that were left: out of the context, but what was read there still counts. ``audit``
     keeps a decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError
-    when the workspace takes no more: then no tool is run. Whatever is yielded and recorded went through the
-    dispatcher's ``scrub``; calls run as the model made them.
+    when the workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context; without it
+    they are only in the log. ``improbable`` tells what the model itself finds odd in a request. Whatever is yielded and
+    recorded went through the dispatcher's ``scrub``; calls run as the model made them.
     """
 
     model: Model
@@ -133,20 +71,32 @@ class Kernel:
     worker: ToolThread = field(default_factory=ToolThread)
     audit: Callable[[ToolCall, Permit, Label], object] = lambda call, permit, label: None
     room: Callable[[], None] = lambda: None
+    page_out: PageOut | None = None
+    improbable: Callable[[str], Sequence[Signal]] = lambda text: ()
+    aside: Sequence[Event] = ()
 
-    def run(self, request: str, attachments: Sequence[Attachment] = ()) -> Iterator[Event]:
-        """Answer a request: yields every event; the last is an Answer or a Failure.
+    def run(
+        self,
+        request: str,
+        attachments: Sequence[Attachment] = (),
+        label: Label | None = None,
+        how: Think = None,
+    ) -> Iterator[Event]:
+        """Answer a request: yields every event; the last is an Answer or a Failure. ``label`` is of what it derives
+        from beside the user's words; ``how`` has it thought about.
 
         KeyboardInterrupt and closing the iterator are logged as a Failure of kind ``interrupted`` and go on up.
         """
         spent = Spent(self.budget)
         begun = len(self.events)
         try:
-            yield from self._take(request, attachments)
+            yield from self._take(request, attachments, label)
             while True:
                 spent.check()
                 calls: list[ToolCall | Malformed] = []
-                yield from self._reply(spent, calls)
+                if how is None or not (yield from self._ponder(spent, calls, how)):
+                    yield from self._reply(spent, calls)
+                how = None
                 if not calls:
                     yield from self._finish(begun, spent)
                     return
@@ -167,10 +117,11 @@ class Kernel:
                 self._log(Failure(id="", kind="interrupted", message="stopped", usage=spent.usage()), durable=True)
             raise
 
-    def _take(self, request: str, attachments: Sequence[Attachment]) -> Iterator[Event]:
+    def _take(self, request: str, attachments: Sequence[Attachment], more: Label | None) -> Iterator[Event]:
         """The request, and what is odd about it and its files; an odd request is trusted no more than a pasted text."""
-        odd = inspect(request)
+        odd = (*inspect(request), *self.improbable(request))
         label = Label(("user",), "untrusted" if any(s.weight >= SUSPICIOUS for s in odd) else "trusted")
+        label = label if more is None else join([label, more])
         yield self._log(Request(id="", text=request, attachments=tuple(attachments), label=label), durable=True)
         yield from self._notice("request", odd)
         for attachment in attachments:
@@ -180,26 +131,55 @@ class Kernel:
         if signals:
             yield self._log(Noticed(id="", where=where, signals=tuple(signals)))
 
-    def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
-        """One assistant turn: streams its text, collects its calls."""
+    def _prompt(self, spent: Spent) -> Generator[Event, None, Prompt]:
+        """What the model is asked with now."""
         room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 4)
-        label = context_label(self.events)
-        tools = self.dispatcher.offered(label, state_of(self.events))
+        label = context_label(self.seen())
+        tools = self.dispatcher.offered(label, state_of(self.seen()))
         sizes: list[int] = []
 
         def count(messages: Sequence[Message]) -> int:
             sizes.append(self.model.count(messages, tools))
             return sizes[-1]
 
-        messages, dropped = build(self.system, self.events, count, room)
+        if self.page_out is None:
+            messages, dropped = build(self.system, self.events, count, room)
+        else:
+            messages, dropped = page(self.system, self.events, count, room, self.page_out)
         spent.check(prompt=sizes[-1])  # what was counted last is what was built
         if dropped:
             yield Paged(id="", dropped=dropped, tokens=room)
         tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
-        sampling = replace(self.sampling, max_tokens=tokens)
+        return Prompt(messages, tools, replace(self.sampling, max_tokens=tokens), label)
+
+    def _ponder(self, spent: Spent, calls: list[ToolCall | Malformed], how: Way) -> Generator[Event, None, bool]:
+        """One assistant turn, thought about; whether that came to a reply."""
+        prompt = yield from self._prompt(spent)
+        problem = Replies(self.model, prompt, Trial(self.dispatcher, prompt.label, state_of(self.seen()), self.audit))
+        # So many fit the budget of new tokens, with room for what comes after.
+        most = (self.budget.tokens - spent.generated) // max(prompt.sampling.max_tokens, 1) - 1
+        way: Way = how if how == "auto" else min(how, 0.9 * self.budget.seconds)  # what comes after takes time too
+        try:
+            for event in ponder(problem, way, most):
+                yield self._log(event)
+        finally:
+            spent.prompt += sum(one.prompt for one in problem.drawn)
+            spent.generated += sum(one.generated for one in problem.drawn)
+        reply = problem.chosen
+        calls += reply.calls if reply else []
+        if reply and reply.thought.strip():
+            yield self._log(Thought(id="", text=reply.thought.strip(), label=prompt.label))
+        if reply and reply.text.strip():
+            yield self._log(Text(id="", text=reply.text.strip(), label=prompt.label))
+        return reply is not None
+
+    def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
+        """One assistant turn: streams its text, collects its calls."""
+        prompt = yield from self._prompt(spent)
+        label, tokens = prompt.label, prompt.sampling.max_tokens
         text, thought, cut, talks = "", "", False, False
         said, mused = self.dispatcher.scrub.stream(), self.dispatcher.scrub.stream()
-        for delta in self.model.reply(messages, tools, sampling):
+        for delta in self.model.reply(prompt.messages, prompt.tools, prompt.sampling):
             match delta:
                 case TextDelta():
                     if not talks and (piece := mused.end()):  # once: its last letters do not come after the text
@@ -236,7 +216,7 @@ class Kernel:
     def _act(self, call: ToolCall | Malformed, spent: Spent) -> Iterator[Event]:
         """One call: on disk before it runs, decided, run, its result on disk before the next token."""
         call = self._placed(call)
-        label, state = context_label(self.events), state_of(self.events)
+        label, state = context_label(self.seen()), state_of(self.seen())
         if isinstance(call, Malformed):
             yield self._log(Call(id="", call=call, label=label), durable=True)
             yield from self._result(self.dispatcher.refuse(call, None))
@@ -288,7 +268,7 @@ class Kernel:
         self, call: ToolCall, permit: Permit, label: Label, seconds: float, spent: Spent
     ) -> Generator[Event, None, ToolResult]:
         """Run an allowed call for at most ``seconds``; what it tells meanwhile is shown and not kept."""
-        context, began = ToolContext(self.dispatcher.workspace, timeout=seconds), time.monotonic()
+        context, began = ToolContext(self.dispatcher.workspace, timeout=seconds, label=label), time.monotonic()
         running = self.worker.watch(
             lambda tell: self.dispatcher.run(call, permit, replace(context, progress=tell), label), context
         )
@@ -321,30 +301,43 @@ class Kernel:
             yield self._log(ArtifactMade(id="", artifact=artifact, call_id=result.call_id))
 
     def _finish(self, begun: int, spent: Spent) -> Iterator[Event]:
-        """The answer, with the sources of library tables that were used for it."""
+        """The answer, with its sources: the library tables that were used for it, and what its marks stand for."""
         made = self.events[begun:]
-        citations = cited(self.events, made)
-        text = next((e.text for e in reversed(made) if isinstance(e, Text)), "")
-        if citations:
-            line = "Source: " + "; ".join(f"{c.title}: {c.location}" for c in citations)
+        said = next((e.text for e in reversed(made) if isinstance(e, Text)), "")
+        text, citations = cite(said, self.events, made)
+        citations = (*cited(self.events, made), *citations)
+        if line := told(citations):
             yield self._log(Text(id="", text=line, by="kernel"))
             text = f"{text}\n{line}".strip()
+        for whole in opened(text, made, self.dispatcher.workspace) if self.dispatcher.strict else ():
+            # To the user alone: what the kernel adds never enters the context.
+            yield self._log(Text(id="", text=whole, by="kernel", label=context_label(self.seen())))
+            text = f"{text}\n{whole}".strip()
         if not text:
             raise LLMOSError("the model ended its turn without an answer; ask again or use a larger model (--model)")
         artifacts = tuple(e.artifact for e in made if isinstance(e, ArtifactMade))
         answer = Answer(
-            id="", text=text, calls=tuple(spent.calls), artifacts=artifacts, citations=citations, usage=spent.usage()
+            id="",
+            text=text,
+            calls=tuple(spent.calls),
+            artifacts=artifacts,
+            citations=citations,
+            usage=spent.usage(),
         )
         yield self._log(answer, durable=True)
 
+    def seen(self) -> list[Event]:
+        """All that was ever in view: the labels of what was undone still count."""
+        return [*self.aside, *self.events]
+
     def _calls_so_far(self) -> int:
-        return sum(isinstance(e, Call) for e in self.events)
+        return sum(isinstance(e, Call) for e in self.seen())
 
     def _log(self, event: Event, durable: bool = False) -> Event:
         """Give the event its place in the session, and record it."""
         parent = self.events[-1].id if self.events else ""
         event = self.dispatcher.scrub.event(event)
-        placed = replace(event, id=f"e{len(self.events) + 1}", parent=parent, time=round(time.time(), 3))
+        placed = replace(event, id=f"e{len(self.seen()) + 1}", parent=parent, time=round(time.time(), 3))
         self.record(placed, durable)
         self.events.append(placed)
         return placed
@@ -352,17 +345,3 @@ class Kernel:
 
 class ToolOff(LLMOSError):
     """A call needs a tool that cannot work on this host; the text says why and what mends it."""
-
-
-def cited(events: Sequence[Event], made: Sequence[Event]) -> tuple[Citation, ...]:
-    """The library tables whose file a successful call of this turn used, directly or as the frame loaded before."""
-    tables = {a.source.name: a.source for e in events if isinstance(e, Request) for a in e.attachments}
-    library = {name: source for name, source in tables.items() if source.origin == "library"}
-    good = {e.result.call_id for e in made if isinstance(e, Result) and e.result.ok}
-    if not library or not good:
-        return ()
-    written = [str(e.call.arguments) for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall)]
-    turn = [e.call for e in made if isinstance(e, Call) and isinstance(e.call, ToolCall)]
-    boxed = any(call.id in good and call.name == "python" for call in turn)
-    used = [n for n in library if boxed and any(n in code for code in written)]
-    return tuple(Citation(title=n, location=library[n].location) for n in used)

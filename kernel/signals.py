@@ -7,10 +7,8 @@ They miss paraphrase, most languages and meaning; they are for the log and for t
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
-from math import sqrt
 from urllib.parse import unquote
 
 from llmos.kernel.hygiene import clean
@@ -347,44 +345,3 @@ def inspect(text: str) -> tuple[Signal, ...]:
         found.append(Signal("wrapped", f"{inner.how}: {inner.text[:80]}", 0.5 if ">" in inner.how else 0.3))
         found += _content(inner.text, f"in {inner.how}: ")
     return tuple(sorted(dict.fromkeys(found), key=lambda s: -s.weight))
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """A stretch of improbable tokens: where it starts, its mean log-probability and that of the other tokens."""
-
-    start: int
-    mean: float
-    rest: float
-
-
-def improbable_tail(logprobs: Sequence[float], window: int = 12) -> Tail | None:
-    """Find a short run far less probable than the rest, as suffixes found by gradients are.
-
-    None when all is alike, however improbable. The run must lie 3.5 nats below the rest by mean, 3 by median, and
-    below -6.5. Blind to suffixes made fluent and to runs shorter than ``window``.
-    """
-    # One very odd token, such as a name, must not carry a window.
-    values = [max(-14.0, min(0.0, x)) if x == x else -14.0 for x in logprobs]
-    n = len(values)
-    if window < 1 or n < window + 6:
-        return None
-    sums = [0.0]
-    for x in values:
-        sums.append(sums[-1] + x)
-    spans = [(s, n) for s in range(max(6, n - 4 * window), n - window + 1)]
-    spans += [(s, s + window) for s in range(n - window + 1)]
-
-    def gap(span: tuple[int, int]) -> float:
-        a, b = span
-        inner, size = sums[b] - sums[a], b - a
-        return ((sums[n] - inner) / (n - size) - inner / size) * sqrt(size * (n - size) / n)
-
-    start, stop = max(spans, key=gap)
-    run, rest = sorted(values[start:stop]), sorted(values[:start] + values[stop:])
-    mean, other = sum(run) / len(run), sum(rest) / len(rest)
-    if mean > -6.5 or other - mean < 3.5 or rest[len(rest) // 2] - run[len(run) // 2] < 3:
-        return None
-    # Most of the run must lie below nine tenths of the rest, or a few odd tokens made it.
-    low = rest[len(rest) // 10]
-    return Tail(start, mean, other) if sum(x < low for x in run) >= 0.5 * len(run) else None

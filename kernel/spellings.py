@@ -166,8 +166,10 @@ def placed(text: str, *, cut: bool = False) -> tuple[str, list[Span]]:
             unit = _unit(match)
             pieces += text[at:start], unit
             where += spans[at:start]
-            if text[start] == "%" and 3 * len(unit) == stop - start:  # ASCII, one by one
-                where += [(spans[i][0], spans[i + 2][1]) for i in range(start, stop, 3)]
+            if text[start] == "%":  # one by one
+                for size in _sizes(bytes.fromhex(match.group().replace("%", ""))):
+                    where.append((spans[start][0], spans[start + 3 * size - 1][1]))
+                    start += 3 * size
             else:
                 where += [(spans[start][0], spans[stop - 1][1])] * len(unit)
             at = stop
@@ -175,6 +177,23 @@ def placed(text: str, *, cut: bool = False) -> tuple[str, list[Span]]:
         if not pieces:
             break
     return text, spans
+
+
+def _sizes(raw: bytes) -> Iterator[int]:
+    """How many bytes stand for each character of ``raw``, where what is no UTF-8 is replaced."""
+    view, at = memoryview(raw), 0
+    while at < len(raw):
+        try:
+            good, bad = str(view[at:], "utf-8"), 0
+        except UnicodeDecodeError as error:
+            good, bad = str(view[at : at + error.start], "utf-8"), error.end - error.start
+        for character in good:
+            size = len(character.encode())
+            yield size
+            at += size
+        if bad:
+            yield bad
+            at += bad
 
 
 def _whole(text: str) -> int:

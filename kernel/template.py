@@ -15,9 +15,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from llmos.kernel.checkpoint import read_json
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
-from llmos.kernel.lean import read_json
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.wire import call_text

@@ -10,12 +10,14 @@ temperature degree celsius fahrenheit warmth heat
 wind gust breeze
 sun sunshine sunny
 sea ocean
-unemployment unemployed jobless
+unemployment unemployed jobless joblessness
 employment employed job jobs
+labor labour
 employee staff worker workforce headcount personnel
 factory manufacturing industry
 shop store outlet retail
 price cost charge fare
+valuation valued worth post
 cost expense expenditure spending spend
 revenue turnover sales income takings
 sales sold
@@ -53,8 +55,8 @@ distance far mileage km kilometer kilometre miles mi
 area size surface
 duration length seconds minutes hours time
 age old years
-year annual yearly
-month monthly
+year annual yearly yr
+month monthly mth
 week weekly
 day daily date
 quarter quarterly
@@ -132,8 +134,8 @@ earthquake quake tremor magnitude
 """
 _MEASURES = """
 percent percentage pct rate share proportion %
-max maximum high highest peak top
-min minimum low lowest bottom
+max maximum high highest hot hottest peak top
+min minimum low lowest cold coldest bottom
 average mean avg typical
 median middle
 total sum overall

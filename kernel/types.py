@@ -85,8 +85,27 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A page, or a passage of a document, that a result shows: the number it is cited by and where it is from.
+
+    ``location`` is a URL or a path, ``place`` what of the document it is (``page 3``); ``time`` is when a page was read
+    (seconds since 1970). ``text`` is what was shown of it: of a page, text that a person can see there.
+    """
+
+    number: int
+    title: str
+    location: str
+    time: float = 0.0
+    text: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave back. ``preview`` goes into the context; ``handle`` names the workspace file with the whole."""
+    """What a call gave back. ``preview`` goes into the context; ``handle`` names the workspace file with the whole.
+
+    ``readings``: the page or the passages that it shows, where it does.
+    """
 
     call_id: str
     ok: bool
@@ -96,6 +115,7 @@ class ToolResult:
     artifacts: tuple[Artifact, ...] = ()
     seconds: float = 0.0
     label: Label = field(default_factory=Label)
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +145,22 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A source an answer rests on."""
+    """A source an answer rests on: a page's URL, a document's path and place, or a table's origin.
+
+    ``number`` is its mark in the answer (``[2]``), ``quote`` words that stand in it, ``time`` when a page was read, in
+    seconds since 1970; a table has none of them.
+    """
 
     title: str
     location: str
     quote: str = ""
+    number: int = 0
+    time: float = 0.0
+
+    @property
+    def url(self) -> str:
+        """The location, where it is a page's."""
+        return self.location if self.location.startswith(("http://", "https://")) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +182,16 @@ class _Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(_Event):
-    """A session began, or was taken up again."""
+    """A session began. ``strict``: others' text stays behind handles, from here to its end. ``persona`` is its name or
+    file; ``foreign``: others wrote its instructions."""
 
     session: str
     model: str
     persona: str = "llmos"
     seed: int = 0
     version: str = ""
+    strict: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +230,27 @@ class Thought(_Event):
 
     text: str
     delta: bool = False
+    label: Label = field(default_factory=Label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored(_Event):
+    """A thought of a search, as it came or as it changed: ``node`` grew under ``under``. Node 0 is the whole search.
+
+    An open node 0 begins one, and ``why`` says why; one that is not ends it, with its answer. ``value`` is how hopeful
+    the thought is, from 0 to 1; ``tokens`` and ``seconds`` are what the search had used by then.
+    """
+
+    node: int
+    text: str
+    under: int = -1
+    value: float = 0.0
+    fate: Literal["open", "dead", "finished"] = "open"
+    why: str = ""
+    answer: str = ""
+    logprob: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
     label: Label = field(default_factory=Label)
 
 
@@ -277,12 +332,32 @@ class Failure(_Event):
     budget: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branched(_Event):
+    """The session goes on from ``parent``, which is not the event before: what lies between was undone, and stays in
+    the log. ``origin`` names the session that this one was forked from, where it was."""
+
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict(_Event):
+    """What the user thinks of an answer: ``answer`` is its event. ``prefer``: it is better than ``over``, other answers
+    to the same request."""
+
+    answer: str
+    verdict: Literal["good", "bad", "prefer"]
+    note: str = ""
+    over: tuple[str, ...] = ()
+
+
 Event = (
     Started
     | Request
     | Noticed
     | Text
     | Thought
+    | Explored
     | Call
     | Decision
     | Progress
@@ -291,4 +366,6 @@ Event = (
     | Paged
     | Answer
     | Failure
+    | Branched
+    | Verdict
 )

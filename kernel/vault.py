@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 
 from llmos.kernel.errors import UsageError
-from llmos.kernel.secrets import Secret, problem
+from llmos.kernel.secrets import Secret, problem, repeats
 
 FILE = "secrets.vault"
 ENVIRONMENT = ("LLMOS_API_KEY", "OPENAI_API_KEY")
@@ -42,12 +42,20 @@ def load(home: Path) -> dict[str, str]:
             raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
-def add(home: Path, name: str, value: str) -> None:
-    """Register a secret, or change its value. Raises UsageError, without the value, for what cannot be one."""
+def add(home: Path, name: str, value: str, replace: bool = False) -> None:
+    """Register a secret; with ``replace`` change its value.
+
+    Raises UsageError, without the value, for what cannot be one and for a name that is taken.
+    """
     if wrong := problem(name, value):
         raise UsageError(wrong)
+    if repeats(value):
+        raise UsageError(f"the secret {name} repeats itself over and over; register the part that matters")
     with _locked(home):
-        _save(home, {**load(home), name: value})
+        kept = load(home)
+        if name in kept and kept[name] != value and not replace:
+            raise UsageError(f"a secret {name} is registered already; --replace gives it the new value")
+        _save(home, {**kept, name: value})
 
 
 def remove(home: Path, name: str) -> None:

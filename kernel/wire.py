@@ -12,6 +12,7 @@ from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
 from llmos.kernel.parse import Format, TurnParser
 from llmos.kernel.tool import Tool
+from llmos.kernel.turns import Examples
 from llmos.kernel.types import Malformed, Message, ToolCall
 
 END_OF_TEXT, TURN, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -39,8 +40,9 @@ class Wire(Protocol):
 class EmbeddedWire:
     """The embedded kernel's own :class:`Wire`. Raises ModelError when the tokenizer lacks a control token."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, examples: Examples | None = None) -> None:
         self.codec = codec
+        self.examples = examples
         self.form = Format(
             name="llmos",
             stops=frozenset({codec.id(TURN_END), codec.id(END_OF_TEXT)}),
@@ -52,7 +54,7 @@ class EmbeddedWire:
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
         """See :func:`render`; with short names for what the conversation names (see aliases)."""
-        return render(Aliases(messages).messages, tools, self.codec)
+        return render(Aliases(messages, self.examples).messages, tools, self.codec)
 
     def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""

@@ -3,7 +3,8 @@
 tokenizer   byte-level BPE from the corpus
 pretrain    next-word prediction on plain English
 finetune    assistant dialogues with tool calls
-install     the result as package data in kernel/weights, with the calculations it was taught
+rank        the encoder that finds what was taught again
+install     the result as package data in kernel/weights, with what it was taught
 """
 
 import argparse
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import torch
 
+from llmos.kernel.examples import RANKER
 from llmos.kernel.local import TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
-from llmos.training import finetune, pretrain, recall, tokenizer
+from llmos.training import finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, save_weights
+from llmos.training.stories import stories
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
+PRETRAINING = 0.3  # share of the time
 SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6, rope_theta=1e6)
 
 
@@ -51,14 +55,16 @@ def main() -> None:
     """Run the steps asked for, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m llmos.training", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "install"]
+        "step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install"]
     )
     parser.add_argument(
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where checkpoints and logs go")
-    parser.add_argument("--minutes", type=float, default=76.0, help="training time in all, a fifth of it pretraining")
-    parser.add_argument("--dialogues", type=int, default=33_000)
+    parser.add_argument(
+        "--minutes", type=float, default=48.0, help="training time in all, three tenths of it pretraining"
+    )
+    parser.add_argument("--dialogues", type=int, default=44_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads()))
@@ -67,9 +73,16 @@ def main() -> None:
     if options.step in ("all", "tokenizer") and not (first / "tokenizer.json").exists():
         tokenizer.train(first, options.corpus, SHAPE.vocab_size, options.seed)
     if options.step in ("all", "pretrain"):
-        pretrain.pretrain(first, options.corpus, SHAPE, 0.2 * options.minutes, options.seed)
+        pretrain.pretrain(first, options.corpus, SHAPE, PRETRAINING * options.minutes, options.seed)
     if options.step in ("all", "finetune"):
-        finetune.finetune(first, second, options.corpus, options.dialogues, 0.8 * options.minutes, options.seed)
+        minutes = (1 - PRETRAINING) * options.minutes
+        finetune.finetune(first, second, options.corpus, options.dialogues, minutes, options.seed)
+    if options.step in ("all", "rank"):
+        third = options.out / "rank"
+        third.mkdir(parents=True, exist_ok=True)
+        known = recall.taught()
+        told = list(stories(options.corpus)) if options.corpus else []
+        rank.write(rank.train(known, third, options.seed, stories=told), known, WEIGHTS / RANKER)
     if options.step in ("all", "install"):
         install(second)
     print(f"{options.step}: done in {(time.monotonic() - began) / 60:.1f} min")

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from llmos.kernel.fills import told_whole
 from llmos.kernel.tool import Tool, ToolError, ToolOutput
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.prompts import load
 from llmos.tools.calculator import evaluate, make_calculator
 from llmos.training import follows, plots, questions
 from llmos.training.phrasebook import entries, fill, lines, number_slots, slots, vary
+from llmos.training.programs import program
 from llmos.training.simulate import Box, preview_of
 from llmos.training.tables import Table, real_tables, synthetic
 
@@ -30,17 +32,17 @@ TABLES = 0.17
 
 # What the other dialogues are made of.
 SHARES = {
-    "calculator": 0.52,
-    "plot": 0.08,
-    "ask": 0.04,
-    "direct": 0.17,
-    "facts": 0.05,
+    "calculator": 0.43,
+    "plot": 0.11,
+    "ask": 0.07,
+    "direct": 0.16,
+    "facts": 0.06,
     "unknown": 0.03,
-    "python": 0.11,
+    "python": 0.14,
 }
 
 # What is asked of a table.
-TABLE_SHARES = {"plot": 0.7, "ask": 0.27, "direct": 0.015, "calculator": 0.015}
+TABLE_SHARES = {"plot": 0.6, "ask": 0.37, "direct": 0.015, "calculator": 0.015}
 
 CALCULATOR_SHARES = {
     "calc_arith": 0.12,
@@ -52,9 +54,13 @@ CALCULATOR_SHARES = {
     "calc_calculus": 0.09,
     "calc_units": 0.1,
     "calc_dates": 0.1,
-    "calc_word": 0.26,
+    "calc_word": 0.2,
+    "calc_school": 0.09,
     "calc_error": 0.012,
 }
+
+GOES_ON = 0.12  # share of calculations that are gone on with
+PLAIN = re.compile(r"\d+(?:\.\d+)?")
 
 ANSWERS = {
     "calc_solve": "The solution is {r}.",
@@ -127,6 +133,26 @@ def calculator(talk: Talk, table: Table | None) -> bool:
         talk.answer(f"The calculator could not do this: {result[7:].rstrip('.')}.")
     else:
         talk.answer(ANSWERS.get(kind, "The answer is {r}.").format(r=result))
+        if PLAIN.fullmatch(result) and talk.rng.random() < GOES_ON:
+            return go_on(talk, result)
+    return True
+
+
+def go_on(talk: Talk, result: str) -> bool:
+    """A calculation with the last result."""
+    request, expression = talk.rng.choice(lines("calc_on")).split(" => ")
+    values = number_slots(slots(request) - {"a"}, talk.rng)
+    word = talk.rng.choice(["that", "that", "it", "this", "the result", "the answer"])
+    said = fill(request, {"a": word} | {k: v.said for k, v in values.items()})
+    written = fill(expression, {"a": result} | {k: v.written for k, v in values.items()})
+    try:
+        further = evaluate(written)
+    except ToolError:
+        return True
+    if len(further) <= 90:
+        talk.user(said)
+        talk.call("calculator", {"expression": written}, further)
+        talk.answer(f"The answer is {further}.")
     return True
 
 
@@ -178,16 +204,16 @@ def put(talk: Talk, made: questions.Question, table: Table | None) -> bool:
     result = talk.python(made.code)
     if result.startswith("error") or "nan" in result.lower() or len(result) > 400:
         return False
-    talk.answer(questions.read_out(made, result))
+    talk.answer(made.answer(result))
     return True
 
 
 def direct(talk: Talk, table: Table | None) -> bool:
-    """A request that needs no tool; the first answer of an intent is the likeliest."""
+    """A request that needs no tool."""
     # Intents with more prompts are met more often.
     intent = talk.rng.choices(entries("direct"), [len(e["prompts"]) for e in entries("direct")])[0]
     talk.user(vary(str(talk.rng.choice(intent["prompts"])), talk.rng), table if intent_allows_file(intent) else None)
-    talk.answer(str(intent["answers"][0] if talk.rng.random() < 0.7 else talk.rng.choice(intent["answers"])))
+    talk.answer(str(intent["answers"][0]))
     return True
 
 
@@ -214,57 +240,19 @@ def unknown(talk: Talk, table: Table | None) -> bool:
     return True
 
 
-WORDS = [
-    "llama",
-    "window",
-    "planet",
-    "river",
-    "guitar",
-    "silver",
-    "banana",
-    "anna",
-    "level",
-    "puzzle",
-    "keyboard",
-    "mountain",
-    "radar",
-    "orange",
-]
-SENTENCES = [
-    "the quick brown fox jumps over the lazy dog",
-    "a man a plan a canal",
-    "to be or not to be",
-    "she sells sea shells by the sea shore",
-    "hello wide world",
-    "we meet again at noon",
-]
-
-
 def python(talk: Talk, table: Table | None) -> bool:
     """A small program without a table."""
-    task = talk.rng.choice(entries("python"))
     rng = talk.rng
-    request = str(rng.choice(task["prompts"]))
-    values = {
-        "n": str(rng.randint(3, 40)),
-        "m": str(rng.randint(2, 20)),
-        "word": rng.choice(WORDS),
-        "text": rng.choice(SENTENCES),
-        "list": ", ".join(str(rng.randint(1, 60)) for _ in range(rng.randint(3, 8))),
-    }
-
-    def replace(text: str) -> str:
-        # Code has braces of its own; only these five are slots.
-        return re.sub(r"\{(n|m|word|text|list)\}", lambda m: values[m.group(1)], text)
-
-    code = replace(str(task["code"]).rstrip("\n"))
-    if "secrets" in code:
+    task = rng.choice(entries("python"))
+    made = program(task, str(rng.choice(task["prompts"])), rng)
+    if "secrets" in made.code:
         return False  # what it prints differs each time: nothing to learn, nothing to reproduce
-    talk.user(vary(replace(request), rng) if "'" not in request else replace(request), table)
-    result = talk.python(code)
+    # A slip of the finger in a text would be another text.
+    talk.user(made.request if made.slots or "'" in made.request else vary(made.request, rng), table)
+    result = talk.python(made.code)
     if result.startswith("error") or len(result) > 300:
         return False
-    talk.answer(replace(str(task["answer"])).replace("{result}", result))
+    talk.answer(told_whole(made.answer, result))
     return True
 
 

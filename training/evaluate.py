@@ -93,17 +93,19 @@ def evaluate_file(
     limit: int | None = None,
     failures: Path | None = None,
     home: Path | None = None,
+    strict: bool = False,
     progress: Progress = lambda done, total, passed: None,
 ) -> Report:
     """Measure a model on a file of requests, in a temporary home unless one is given; write what failed.
 
-    Raises UsageError for a file that cannot be read or written, ModelError for a model that cannot be loaded.
+    ``strict``: in strict mode. Raises UsageError for a file that cannot be read or written, ModelError for a model that
+    cannot be loaded.
     """
     items = read_items(path)[:limit]
     if failures is not None:
         write_failures(failures, ())  # now rather than after an hour
     with tempfile.TemporaryDirectory(prefix="llmos-eval-", ignore_cleanup_errors=True) as folder:
-        with LLMOS(model=model, home=home or folder) as system:
+        with LLMOS(model=model, home=home or folder, strict=strict) as system:
             report = evaluate(system, items, path.stem, progress)
         if failures is not None:
             write_failures(failures, report.items)

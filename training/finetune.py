@@ -2,7 +2,10 @@
 
 import json
 import random
+import re
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,41 +14,76 @@ from tokenizers import Tokenizer
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
+from llmos.kernel.pointers import UNSAID
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
-from llmos.kernel.types import Message
+from llmos.kernel.recall import Recall
+from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, system_message, tools
 from llmos.training.loop import LENGTH, LONG, Budget, Family, Rows, families, joined, pack, train
 from llmos.training.pretrain import english
+from llmos.training.recall import Lessons, taught
 
 ENGLISH = 0.04  # share of plain English kept in, so that what was learnt from it stays
 COPYING = 0.04  # share of rows that teach copying alone
+WRITERS = 2  # processes that make dialogues; their number changes which ones are made
+NUMBER = re.compile(r"(?<![\w.@~&])\d+(?:\.\d+)?")
 CUT = 0.6  # share of the dialogues of one call that end with it: reading out is learnt long before calling
 
 
-def encode(codec: Codec, count: int, seed: int, corpus: Path | None) -> list[Rows]:
+def encode(folder: Path, count: int, seed: int, corpus: Path | None) -> list[Rows]:
     """About ``count`` dialogues as packed rows: short ones behind one system turn, long ones in rows of their own."""
-    system, told = system_message(), tools()
-    prefix = render_training([system], told, codec)[0]
     short: list[Family] = []
     long: list[Family] = []
-    done, chooser = 0, random.Random(seed)
-    for group in dialogues(count, seed, corpus):
-        documents = [render_training(seen([system, *messages], chooser), told, codec) for messages in group]
-        fits = max(len(ids) for ids, _ in documents) <= LENGTH
-        (short if fits else long).extend(families(documents, len(prefix), (LENGTH if fits else LONG) - len(prefix)))
-        if (done + len(group)) // 4000 > done // 4000:
-            print(f"  {done + len(group):,} dialogues", flush=True)
-        done += len(group)
+    share = [(folder, count // WRITERS, seed + n, corpus) for n in range(WRITERS)]
+    with ProcessPoolExecutor(WRITERS, get_context("spawn")) as writers:
+        for few, many in writers.map(write, *zip(*share, strict=True)):
+            short += few
+            long += many
+    order = random.Random(seed)
+    order.shuffle(short)
+    order.shuffle(long)
+    prefix = render_training([system_message()], tools(), Codec.load(folder))[0]
     return [pack(short, LENGTH, prefix, seed=seed), pack(long, LONG, prefix, seed=seed)]
 
 
-def seen(messages: list[Message], rng: random.Random) -> list[Message]:
-    """A dialogue as the kernel meets it, with short names; now and then it ends with its only call."""
-    told = Aliases(messages).messages
+def write(folder: Path, count: int, seed: int, corpus: Path | None) -> tuple[list[Family], list[Family]]:
+    """One writer's dialogues as ids: those that fit into short rows, and those that do not."""
+    codec, system, told = Codec.load(folder), system_message(), tools()
+    prefix = len(render_training([system], told, codec)[0])
+    short: list[Family] = []
+    long: list[Family] = []
+    done, chooser = 0, random.Random(seed)
+    lessons = Lessons(Recall(taught()), seed)
+    for group in dialogues(count, seed, corpus):
+        heard = [talk for messages in group if (talk := seen([system, *messages], lessons, chooser))]
+        documents = [render_training(talk, told, codec) for talk in heard]
+        if documents:
+            fits = max(len(ids) for ids, _ in documents) <= LENGTH
+            (short if fits else long).extend(families(documents, prefix, (LENGTH if fits else LONG) - prefix))
+        if (done + len(group)) // 4000 > done // 4000:
+            print(f"  writer {seed}: {done + len(group):,} dialogues", flush=True)
+        done += len(group)
+    return short, long
+
+
+def seen(messages: list[Message], lessons: Lessons, rng: random.Random) -> list[Message]:
+    """A dialogue as the kernel meets it, with short names and examples; now and then it ends with its only call.
+
+    Nothing where a call needs a number that a formula's short name hides.
+    """
+    told = Aliases(messages, lessons).messages
+    if any(hidden(m) for m in told) and any("&" in m.text for m in told if m.role == "user"):
+        return []
     cut = sum(len(m.calls) for m in told) == 1 and rng.random() < CUT
     return told[:3] if cut and told[2].calls else told
+
+
+def hidden(message: Message) -> bool:
+    """Whether a calculation of this turn has numbers that nobody said."""
+    calls = (c for c in message.calls if isinstance(c, ToolCall) and c.name == "calculator")
+    return any(set(NUMBER.findall(str(c.arguments["expression"]))) - UNSAID for c in calls)
 
 
 def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
@@ -60,7 +98,7 @@ def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> list[Rows
     """The training rows, made once and kept in ``out/rows-*.npz``."""
     caches = [out / f"rows-{length}.npz" for length in (LENGTH, LONG)]
     if not all(cache.exists() for cache in caches):
-        short, long = encode(Codec.load(out), count, seed, corpus)
+        short, long = encode(out, count, seed, corpus)
         for cache, rows in zip(caches, (with_extras(short, out, corpus, seed), long), strict=True):
             np.savez(cache, **vars(rows))
     made = []

@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 
 from llmos.training.phrasebook import fill, lines
-from llmos.training.plots import Plot, bounds, grouping, q, say, template
-from llmos.training.tables import NUMBER_KINDS, Table, spoken
+from llmos.training.plots import Plot, bounds, grouping, plain, q, repeats, say, spell, template
+from llmos.training.tables import NUMBER_KINDS, TIME_KINDS, Table, spoken
 
 COLORS = ["red", "green", "blue", "orange", "purple", "black", "pink", "brown", "gray", "teal", "navy", "gold"]
 TITLES = [
@@ -38,6 +38,7 @@ DONE = {
     "follow_trend": ("trend(ax)", "I added the linear trend line."),
     "follow_grid": ("ax.grid(True)", "The grid is on."),
     "follow_markers": ("ax.lines[0].set_marker('o')", "The points are marked now."),
+    "follow_rotate": ("ax.tick_params(axis='x', rotation=60)", "The labels of the x axis are turned now."),
 }
 
 
@@ -79,14 +80,21 @@ def redraw(last: Plot, y: str, options: str, source: str | None = None) -> str:
     return f"ax = {source or last.source}.plot(x={q(last.x)}, y={q(y)}{tail})"
 
 
+CHARTS = {
+    "follow_bar": ("kind='bar'", "bar chart"),
+    "follow_barh": ("kind='barh'", "horizontal bar chart"),
+    "follow_area": ("kind='area'", "area chart"),
+    "follow_line": ("", "line chart"),
+    "follow_scatter": ("kind='scatter'", "scatter plot"),
+}
+
+
 def follow_redraw(kind: str, table: Table, last: Plot, rng: random.Random) -> Plot | None:
     """Another chart type, colour, column or set of rows: drawn again."""
     if not last.simple:
         return None
-    if kind in ("follow_bar", "follow_line", "follow_scatter"):
-        word = kind.removeprefix("follow_")
-        options = {"bar": "kind='bar'", "line": "", "scatter": "kind='scatter'"}[word]
-        name = {"bar": "bar chart", "line": "line chart", "scatter": "scatter plot"}[word]
+    if kind in CHARTS:
+        options, name = CHARTS[kind]
         code = redraw(last, last.y, options)
         return replace(
             last, request=rng.choice(lines(kind)), code=code, answer=f"Here it is as a {name}.", options=options
@@ -110,11 +118,58 @@ def follow_redraw(kind: str, table: Table, last: Plot, rng: random.Random) -> Pl
             answer=say(f"{y.name} by {last.x}"),
             y=y.name,
         )
+    if kind in ("follow_add", "follow_split", "follow_smooth", "follow_again"):
+        return follow_whole(kind, table, last, rng)
     return follow_rows(kind, table, last, rng)
 
 
+def follow_whole(kind: str, table: Table, last: Plot, rng: random.Random) -> Plot | None:
+    """follow_add, follow_split, follow_smooth, follow_again: the plot of the whole table, drawn in another way."""
+    x = next(c for c in table.columns if c.name == last.x)
+    y = next(c for c in table.columns if c.name == last.y)
+    if last.source != "df" or x.kind in NUMBER_KINDS:
+        return None
+    if kind == "follow_again":
+        code, _ = plain(table, x, y)
+        return replace(
+            last, request=rng.choice(lines(kind)), code=code, answer=say(f"{y.name} by {x.name}"), options=""
+        )
+    if kind == "follow_add":
+        others = [c for c in table.of(*NUMBER_KINDS) if c.name not in (last.y, last.x)]
+        if not others or repeats(table, x):
+            return None
+        more = rng.choice(others)
+        values = {"y": spoken(more, rng)}
+        options = ", kind='bar'" if "bar" in last.options else ""
+        code = f"ax = df.plot(x={q(x.name)}, y=[{q(y.name)}, {q(more.name)}]{options})"
+        answer = say(f"{y.name} and {more.name} by {x.name}")
+    elif kind == "follow_split":
+        group = grouping(table, rng)
+        if group is None or group is x or x.kind not in TIME_KINDS:
+            return None
+        values = {"cat": spoken(group, rng)}
+        code = spell("lines", table, x, group, y)
+        answer = say(f"{y.name} by {x.name} for each {group.name}")
+    else:
+        values = {"n": str(rng.choice([3, 5, 5, 7, 7, 10, 12, 20, 30]))}
+        code = f"ax = df.set_index({q(x.name)})[{q(y.name)}].rolling({values['n']}).mean().plot()"
+        answer = f"It is smoothed over {values['n']} rows now."
+    return replace(last, request=fill(template(kind, set(values), rng), values), code=code, answer=answer, simple=False)
+
+
+def follow_bins(last: Plot, rng: random.Random) -> Plot | None:
+    """A histogram with another number of bins."""
+    if "kind='hist'" not in last.code:
+        return None
+    n = str(rng.choice([4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50]))
+    code = f"ax = df.plot(y={q(last.y)}, kind='hist', bins={n})"
+    return replace(
+        last, request=fill(template("follow_bins", {"n"}, rng), {"n": n}), code=code, answer=f"It has {n} bins now."
+    )
+
+
 def follow_rows(kind: str, table: Table, last: Plot, rng: random.Random) -> Plot | None:
-    """follow_filter and follow_range: the same plot of fewer rows."""
+    """follow_filter, follow_range, follow_until, follow_sort: the same plot of fewer rows, or of sorted ones."""
     x = next((c for c in table.columns if c.name == last.x), None)
     if last.source != "df" or x is None:
         return None
@@ -126,16 +181,27 @@ def follow_rows(kind: str, table: Table, last: Plot, rng: random.Random) -> Plot
         source = f"df[df[{q(group.name)}] == {q(value)}]"
         request = fill(template(kind, {"value"}, rng), {"value": value})
         answer = say(f"{last.y} by {last.x} for {value}")
+    elif kind == "follow_sort":
+        if "bar" not in last.options:
+            return None
+        source = f"df.sort_values({q(last.y)}, ascending=False)"
+        request, answer = rng.choice(lines(kind)), "The bars are sorted now."
     else:
         ends = bounds(table, x, rng) if x.kind in ("year", "month", "date") else None
         if ends is None:
             return None
-        source = f"df[df[{q(x.name)}] >= {ends[2]}]"
-        request = fill(template(kind, {"from"}, rng), {"from": ends[0]})
-        answer = say(f"{last.y} by {last.x} since {ends[0]}")
+        if kind == "follow_until":
+            source = f"df[df[{q(x.name)}] <= {ends[3]}]"
+            request = fill(template(kind, {"to"}, rng), {"to": ends[1]})
+            answer = say(f"{last.y} by {last.x} until {ends[1]}")
+        else:
+            source = f"df[df[{q(x.name)}] >= {ends[2]}]"
+            request = fill(template(kind, {"from"}, rng), {"from": ends[0]})
+            answer = say(f"{last.y} by {last.x} since {ends[0]}")
     return replace(last, request=request, code=redraw(last, last.y, last.options, source), answer=answer, source=source)
 
 
+HISTOGRAM = 0.5  # share of a histogram's changes that are to its bins
 FOLLOWS = {
     "follow_log": 0.16,
     "follow_linear": 0.03,
@@ -153,11 +219,22 @@ FOLLOWS = {
     "follow_other": 0.07,
     "follow_filter": 0.06,
     "follow_range": 0.06,
+    "follow_until": 0.03,
+    "follow_sort": 0.05,
+    "follow_rotate": 0.03,
+    "follow_add": 0.05,
+    "follow_split": 0.04,
+    "follow_smooth": 0.04,
+    "follow_barh": 0.03,
+    "follow_area": 0.02,
+    "follow_again": 0.02,
 }
 
 
 def follow(table: Table, last: Plot, rng: random.Random) -> Plot | None:
     """A change to the last plot, or None where the drawn one does not fit."""
+    if "kind='hist'" in last.code and rng.random() < HISTOGRAM:
+        return follow_bins(last, rng)
     kind = rng.choices(list(FOLLOWS), list(FOLLOWS.values()))[0]
     if kind in DONE:
         return follow_simple(kind, last, rng)

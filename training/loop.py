@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from llmos.kernel.qwen3 import Qwen3
-from llmos.training.optim import optimizers
+from llmos.training.optim import halves, optimizers
 
 LENGTH = 512  # tokens of most rows
-LONG = 1024  # tokens of the rows that hold long dialogues: the window the kernel is trained for
+LONG = 1536  # tokens of the rows that hold long dialogues: the window the kernel is trained for
 STEP = 4096  # tokens a step
 
 Document = tuple[list[int], list[bool]]
@@ -237,7 +237,9 @@ def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, 
             for stepper in steppers:
                 for group in stepper.param_groups:
                     group["lr"] = rate * group.get("scale", 1.0)
-            loss = loss_of(model, features, next(batches))
+            # Weights, gradients and sums stay in fp32.
+            with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=halves()):
+                loss = loss_of(model, features, next(batches))
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for stepper in steppers:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llmos.kernel import verbs
+from llmos.kernel.slots import Column as Named
 from llmos.training.phrasebook import fill, lines, slots
 from llmos.training.tables import NUMBER_KINDS, TIME_KINDS, Column, Table, spoken
 
@@ -43,7 +45,7 @@ def repeats(table: Table, column: Column) -> bool:
 
 def grouping(table: Table, rng: random.Random) -> Column | None:
     """A text column with repeated values, by which lines can be told apart."""
-    found = [c for c in table.of("cat") if repeats(table, c)]
+    found = [c for c in table.of("cat", "name", "text") if repeats(table, c)]
     return found[0] if found else None
 
 
@@ -87,6 +89,25 @@ def plain(table: Table, x: Column, y: Column, options: str = "") -> tuple[str, b
     return f"ax = df.plot(x={q(x.name)}, y={q(y.name)}{extra})", True
 
 
+def named(table: Table) -> list[Named]:
+    """The columns as a preview tells of them."""
+
+    def kind(column: Column) -> str:
+        return "number" if column.kind in NUMBER_KINDS else column.kind if column.kind in TIME_KINDS else "text"
+
+    return [Named(c.name, kind(c), c.kind not in NUMBER_KINDS and repeats(table, c)) for c in table.columns]
+
+
+def sign(table: Table, column: Column) -> str:
+    """The short name of a column."""
+    return f"#{[c.name for c in table.columns].index(column.name) + 1}"
+
+
+def spell(verb: str, table: Table, *columns: Column) -> str:
+    """The code of a verb done to columns."""
+    return verbs.spell(" ".join([verb, *(sign(table, c) for c in columns)]), named(table))
+
+
 def say(subject: str) -> str:
     """The answer to a plot."""
     return f"Here is the plot of {subject}."
@@ -101,10 +122,10 @@ def template(kind: str, need: set[str], rng: random.Random) -> str:
 
 
 def draw_basic(kind: str, table: Table, rng: random.Random) -> Plot | None:
-    """plot_xy, plot_y, plot_topic, plot_file, plot_log: the x axis is named or natural."""
+    """plot_xy, plot_y, plot_question, plot_topic, plot_file, plot_log: the x axis is named or natural."""
     numbers = table.of(*NUMBER_KINDS)
     x = axis(table)
-    if kind in ("plot_xy", "plot_log") and rng.random() < 0.5:
+    if kind in ("plot_xy", "plot_log", "plot_question") and rng.random() < 0.5:
         x = rng.choice(table.of(*TIME_KINDS, "name", "cat") or [x])
     topic = rng.choice(table.topics)
     y = (
@@ -124,23 +145,24 @@ def draw_basic(kind: str, table: Table, rng: random.Random) -> Plot | None:
 
 
 def draw_kind(kind: str, table: Table, rng: random.Random) -> Plot | None:
-    """plot_bar and plot_line: the chart's type is named."""
+    """plot_bar, plot_barh, plot_line and plot_area: the chart's type is named."""
     numbers = table.of(*NUMBER_KINDS)
-    xs = table.of(*TIME_KINDS) if kind == "plot_line" else table.of("name", "cat", *TIME_KINDS)
+    xs = table.of(*TIME_KINDS) if kind in ("plot_line", "plot_area") else table.of("name", "cat", *TIME_KINDS)
     if not xs:
         return None
     x, y = rng.choice(xs), rng.choice(numbers)
     values = {"x": spoken(x, rng), "y": spoken(y, rng)}
     request = fill(template(kind, set(values), rng), values)
-    if kind == "plot_bar":
-        if repeats(table, x):
-            code, simple = f"ax = df.groupby({q(x.name)})[{q(y.name)}].mean().plot(kind='bar')", False
-        else:
-            code, simple = f"ax = df.plot(x={q(x.name)}, y={q(y.name)}, kind='bar')", True
-        options = "kind='bar'"
-    else:
+    if kind == "plot_line":
         code, simple = plain(table, x, y)
         options = ""
+    else:
+        options = f"kind='{kind.removeprefix('plot_')}'"
+        simple = not repeats(table, x)
+        if simple:
+            code = f"ax = df.plot(x={q(x.name)}, y={q(y.name)}, {options})"
+        else:
+            code = f"ax = df.groupby({q(x.name)})[{q(y.name)}].mean().plot({options})"
     return Plot(
         request, load_line(table) + code, say(f"{y.name} by {x.name}"), y.name, "df", x.name, y.name, options, simple
     )
@@ -164,7 +186,7 @@ def draw_hist(kind: str, table: Table, rng: random.Random) -> Plot | None:
     y = rng.choice(table.of(*NUMBER_KINDS))
     request = fill(template(kind, {"y"}, rng), {"y": spoken(y, rng)})
     code = f"ax = df.plot(y={q(y.name)}, kind='hist')"
-    return Plot(request, load_line(table) + code, f"Here is the histogram of {y.name}.", y.name)
+    return Plot(request, load_line(table) + code, f"Here is the histogram of {y.name}.", y.name, y=y.name)
 
 
 def draw_pie(kind: str, table: Table, rng: random.Random) -> Plot | None:
@@ -195,16 +217,46 @@ def draw_box(kind: str, table: Table, rng: random.Random) -> Plot | None:
 
 
 def draw_multi(kind: str, table: Table, rng: random.Random) -> Plot | None:
-    """plot_multi: two number columns in one chart."""
-    numbers, x = table.of(*NUMBER_KINDS), axis(table)
-    if len(numbers) < 2 or x is None or repeats(table, x):
+    """plot_multi, plot_multi3: two or three number columns in one chart."""
+    numbers, x, count = table.of(*NUMBER_KINDS), axis(table), 3 if kind == "plot_multi3" else 2
+    if len(numbers) < count or x is None or repeats(table, x):
         return None
-    y, y2 = rng.sample(numbers, 2)
-    values = {"x": spoken(x, rng), "y": spoken(y, rng), "y2": spoken(y2, rng)}
+    ys = rng.sample(numbers, count)
+    values = {"x": spoken(x, rng)} | {slot: spoken(y, rng) for slot, y in zip(("y", "y2", "y3"), ys, strict=False)}
     kindly = "" if x.kind in TIME_KINDS else ", kind='bar'"
-    code = f"ax = df.plot(x={q(x.name)}, y=[{q(y.name)}, {q(y2.name)}]{kindly})"
+    code = f"ax = df.plot(x={q(x.name)}, y=[{', '.join(q(y.name) for y in ys)}]{kindly})"
     request = fill(template(kind, set(values), rng), values)
-    return Plot(request, load_line(table) + code, say(f"{y.name} and {y2.name} by {x.name}"), y.name)
+    subject = ", ".join(y.name for y in ys[:-1])
+    return Plot(request, load_line(table) + code, say(f"{subject} and {ys[-1].name} by {x.name}"), ys[0].name)
+
+
+def draw_clusters(kind: str, table: Table, rng: random.Random) -> Plot | None:
+    """plot_scatter_by: dots of two number columns, each group in a colour."""
+    numbers, group = table.of(*NUMBER_KINDS), grouping(table, rng)
+    if len(numbers) < 2 or group is None:
+        return None
+    y, x = rng.sample(numbers, 2)
+    values = {"x": spoken(x, rng), "y": spoken(y, rng), "cat": spoken(group, rng)}
+    code = spell("clusters", table, x, y, group)
+    answer = f"Here is the scatter plot of {y.name} against {x.name} for each {group.name}."
+    return Plot(fill(template(kind, set(values), rng), values), load_line(table) + code, answer, y.name)
+
+
+def draw_groups(kind: str, table: Table, rng: random.Random) -> Plot | None:
+    """plot_count, plot_total, plot_mean: bars of how many rows a group has, or of a number's sum or mean."""
+    group = grouping(table, rng)
+    if group is None:
+        return None
+    y = rng.choice(table.of(*NUMBER_KINDS))
+    values = {"cat": spoken(group, rng), "y": spoken(y, rng)}
+    verb, what = {
+        "plot_count": ("tally", "the count"),
+        "plot_total": ("sums", f"the total {y.name}"),
+        "plot_mean": ("averages", f"the mean {y.name}"),
+    }[kind]
+    code = spell(verb, table, group, *([] if verb == "tally" else [y]))
+    request = fill(template(kind, set(values), rng), values)
+    return Plot(request, load_line(table) + code, say(f"{what} by {group.name}"), y.name)
 
 
 def draw_group(kind: str, table: Table, rng: random.Random) -> Plot | None:
@@ -248,16 +300,17 @@ def draw_filter(kind: str, table: Table, rng: random.Random) -> Plot | None:
 
 
 def draw_top(kind: str, table: Table, rng: random.Random) -> Plot | None:
-    """plot_top: bars of the n largest."""
+    """plot_top, plot_bottom: bars of the n largest or smallest."""
     xs = [c for c in table.of("name", "text", "cat") if not repeats(table, c)]
     if not xs:
         return None
     x, y, n = xs[0], rng.choice(table.of(*NUMBER_KINDS)), rng.choice([3, 5, 5, 10, 4, 6, 7, 8])
     values = {"x": spoken(x, rng), "y": spoken(y, rng), "n": str(n)}
-    source = f"df.nlargest({n}, {q(y.name)})"
+    most, word = ("nlargest", "top") if kind == "plot_top" else ("nsmallest", "lowest")
+    source = f"df.{most}({n}, {q(y.name)})"
     code = f"ax = {source}.plot(x={q(x.name)}, y={q(y.name)}, kind='bar')"
     request = fill(template(kind, set(values), rng), values)
-    answer = f"Here are the top {n} by {y.name}."
+    answer = f"Here are the {word} {n} by {y.name}."
     return Plot(request, load_line(table) + code, answer, y.name, source, x.name, y.name, "kind='bar'", True)
 
 
@@ -273,7 +326,7 @@ def bounds(table: Table, x: Column, rng: random.Random) -> tuple[str, str, str, 
 
 
 def draw_range(kind: str, table: Table, rng: random.Random) -> Plot | None:
-    """plot_range: since, or from .. to."""
+    """plot_range, plot_until: since, from .. to, or up to."""
     xs = [c for c in table.of("year", "month", "date") if not repeats(table, c)]
     ends = bounds(table, xs[0], rng) if xs else None
     if ends is None:
@@ -281,7 +334,9 @@ def draw_range(kind: str, table: Table, rng: random.Random) -> Plot | None:
     x, y = xs[0], rng.choice(table.of(*NUMBER_KINDS))
     values = {"x": spoken(x, rng), "y": spoken(y, rng), "from": ends[0], "to": ends[1]}
     chosen = template(kind, set(values), rng)
-    if "to" in slots(chosen):
+    if kind == "plot_until":
+        source = f"df[df[{q(x.name)}] <= {ends[3]}]"
+    elif "to" in slots(chosen):
         source = f"df[df[{q(x.name)}].between({ends[2]}, {ends[3]})]"
     elif re.search(r"\b(until|before|up to)\b", chosen):
         return None
@@ -293,10 +348,11 @@ def draw_range(kind: str, table: Table, rng: random.Random) -> Plot | None:
 
 
 DRAWERS: dict[str, tuple[float, Callable[[str, Table, random.Random], Plot | None]]] = {
-    "plot_xy": (0.2, draw_basic),
-    "plot_y": (0.1, draw_basic),
-    "plot_topic": (0.14, draw_basic),
-    "plot_file": (0.09, draw_basic),
+    "plot_xy": (0.16, draw_basic),
+    "plot_y": (0.09, draw_basic),
+    "plot_question": (0.06, draw_basic),
+    "plot_topic": (0.12, draw_basic),
+    "plot_file": (0.08, draw_basic),
     "plot_log": (0.03, draw_basic),
     "plot_bar": (0.08, draw_kind),
     "plot_line": (0.06, draw_kind),
@@ -310,6 +366,15 @@ DRAWERS: dict[str, tuple[float, Callable[[str, Table, random.Random], Plot | Non
     "plot_filter": (0.04, draw_filter),
     "plot_top": (0.04, draw_top),
     "plot_range": (0.04, draw_range),
+    "plot_until": (0.015, draw_range),
+    "plot_bottom": (0.02, draw_top),
+    "plot_multi3": (0.02, draw_multi),
+    "plot_area": (0.02, draw_kind),
+    "plot_barh": (0.02, draw_kind),
+    "plot_scatter_by": (0.03, draw_clusters),
+    "plot_count": (0.025, draw_groups),
+    "plot_total": (0.025, draw_groups),
+    "plot_mean": (0.025, draw_groups),
 }
 
 

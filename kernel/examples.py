@@ -1,0 +1,109 @@
+"""Which taught examples stand before the embedded kernel: the likeliest of those that fit the request.
+
+Loads what was taught when it is first asked. Source of the idea: Khandelwal et al. 2020, "Generalization through
+memorization"; the examples are read as context and not mixed into the probabilities.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from llmos.kernel.ranker import Ranker
+from llmos.kernel.recall import ADAPTED, Recall, Recalled, fits, formulas
+from llmos.kernel.turns import Turn
+from llmos.kernel.verbs import CHANGED, DRAWS
+from llmos.kernel.wishes import asks_picture, pictures
+
+MOST = 4  # examples behind a request
+RANKER = "ranker.safetensors"  # beside what was taught
+_ZERO = re.compile(r"(&(\d+)) = 0\b")
+_GIVEN = re.compile(r"[@~]\d+")
+_FEW = re.compile(r"\b(?:best|worst|head|tail|bins) @")  # what takes a small number
+_SMALL = re.compile(r"\d{1,2}|1\d\d")
+_WHOLE = re.compile(r"\b(?:ceil|floor)\(@(\d+) ?/ ?@(\d+)\)")
+_QUESTION = re.compile(r"(?i)(?:\w+[:,] )?(?:which(?! way| direction)|who|how (?:many|much))\b")
+LIKELY = 0.12  # how like a request an example has to be
+
+
+class Memory:
+    """The examples of one file; see :data:`llmos.kernel.turns.Examples`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found = lru_cache(maxsize=256)(self._find)
+
+    def __call__(self, turn: Turn) -> Sequence[Recalled]:
+        return self._found(turn.gist, turn.kinds, tuple(turn.values), turn.request)
+
+    @cached_property
+    def recall(self) -> Recall:
+        """All that was taught; nothing where the file is missing."""
+        return Recall.load(self._path)
+
+    @cached_property
+    def ranker(self) -> Ranker | None:
+        """The ranker in the same folder, where it can be had."""
+        return Ranker.load(self._path.with_name(RANKER), self.recall)
+
+    def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
+        return tuple(likely(self.recall, told, kinds, values, ranker=self.ranker, request=request))
+
+
+def likely(
+    recall: Recall,
+    told: str,
+    kinds: Sequence[str],
+    values: Sequence[str],
+    below: float = math.inf,
+    ranker: Ranker | None = None,
+    request: str = "",
+) -> list[Recalled]:
+    """The likeliest examples for a request, the likeliest first, by the ``ranker`` or by words alone.
+
+    ``request`` is the user's own words. By words none is as like the request as ``below``.
+    """
+    drawn, meant = asks_picture(told), formulas(told)
+    given = {values[int(sign[1:]) - 1] for sign in _GIVEN.findall(told) if int(sign[1:]) <= len(values)}
+
+    kinds_of_picture = pictures(told)
+    asked = not drawn and _QUESTION.match(told) is not None
+
+    def suits(answer: str) -> bool:
+        verb = answer[1:].split(" ")[0]
+        if verb in DRAWS and (asked or verb not in kinds_of_picture):
+            return False
+        draws = not drawn or verb in DRAWS or verb in CHANGED
+        small = not _FEW.search(answer) or not given or any(map(_SMALL.fullmatch, given))
+        return draws and small and answer.count("@") <= len(given) + (verb == "head")
+
+    def good(found: Recalled) -> bool:
+        if found.taught.kind in ("table", "change"):
+            return suits(found.answer)
+        if found.taught.kind == "calculator" and drawn and "table" in kinds:
+            return False
+        # What leaves a formula out computes another one.
+        adapts = found.taught.kind in ADAPTED
+        fit = not adapts or (meant <= formulas(found.answer) and fits(found.answer, values, set()))
+        return fit and not (adapts and _needless(found.answer, values))
+
+    near = (
+        ranker.near(told, kinds, MOST, good, request)
+        if ranker
+        else recall.near(told, kinds, MOST, good, below, request)
+    )
+    if ranker:
+        near = [replace(r, likeness=max(LIKELY, r.likeness)) for r in near]
+    return [replace(r, answer=_equation(r.answer, values)) for r in near if r.likeness >= LIKELY]
+
+
+def _needless(answer: str, values: Sequence[str]) -> bool:
+    """Whether an answer rounds a part of one to a whole: nobody asks how many buses a tenth of a bus is."""
+    return any(float(values[int(a) - 1]) < float(values[int(b) - 1]) for a, b in _WHOLE.findall(answer))
+
+
+def _equation(answer: str, values: Sequence[str]) -> str:
+    """An answer without ``= 0`` behind a formula that is an equation already."""
+    return _ZERO.sub(lambda m: m[1] if "=" in values[int(m[2]) - 1] else m[0], answer)

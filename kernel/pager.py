@@ -1,0 +1,135 @@
+"""The pager: the context window is RAM. What does not fit goes to the store, and a short summary with handles stays.
+
+First the big results of earlier turns leave, then whole turns, the oldest first. The system text and the current turn
+never leave. Fits are exact: every choice is counted by the model's own tokenizer, and only about as much is counted as
+the window holds, so that a turn costs the same after five hundred as after fifty.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from llmos.kernel.context import Count, history
+from llmos.kernel.labels import context_label
+from llmos.kernel.types import Event, Label, Message, Part, Request, Result, Source, Text
+
+BIG = 300  # characters of a result that an earlier turn keeps
+_LINES, _WORDS = 8, 60  # turns told in the summary, characters of each request and answer
+_ROOM = 100  # tokens of the window for each turn told
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A turn that left the context: its number in the session, its whole text, and what is known of it."""
+
+    number: int
+    text: str
+    label: Label
+
+
+PageOut = Callable[[Page], None]
+
+
+def page(system: str, events: Sequence[Event], count: Count, room: int, page_out: PageOut) -> tuple[list[Message], int]:
+    """Messages of at most ``room`` tokens, and how many turns left; those went to ``page_out`` first, with big results.
+
+    Where the current turn alone does not fit, its earlier results are shortened too, then the model refuses it.
+    """
+    first = Message("system", (Part(system, Source("system")),))
+    turns, lines = _turns(events), min(_LINES, room // _ROOM)
+
+    def kept(newest: int, slim: bool = True) -> list[Message]:
+        messages = [m for turn in turns[len(turns) - newest : -1] for m in _slim(history(turn), slim)]
+        return [first, *_summed(turns[: len(turns) - newest], [*messages, *history(turns[-1])], lines)]
+
+    if not turns:
+        return [first], 0
+    if _all_fit(turns, count, room, kept):
+        return kept(len(turns), slim=False), 0
+    newest = _most(len(turns), lambda n: count(kept(n)) <= room)
+    for number, turn in enumerate(turns[:-1], 1):
+        if number <= len(turns) - newest or _has_big(turn):
+            page_out(Page(number, _told(turn), context_label(turn)))
+    messages = kept(newest)
+    if count(messages) > room:
+        messages = [first, *_summed(turns[:-1], _slim(history(turns[-1]), True, spare=1), lines)]
+        count(messages)
+    return messages, len(turns) - newest
+
+
+def _all_fit(
+    turns: Sequence[Sequence[Event]], count: Count, room: int, kept: Callable[[int, bool], list[Message]]
+) -> bool:
+    """Whether nothing has to leave; what is far too long is not counted at all (no token has twenty characters)."""
+    size = 0
+    for turn in reversed(turns):
+        size += sum(len(m.text) for m in history(turn))
+        if size > 20 * room:
+            return False
+    return count(kept(len(turns), False)) <= room
+
+
+def _most(turns: int, fits: Callable[[int], bool]) -> int:
+    """The most of the newest turns that fit, at least one: by doubling, so that long histories are never counted."""
+    good = 1
+    while 2 * good <= turns and fits(2 * good):
+        good *= 2
+    bad = min(2 * good, turns + 1)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good
+
+
+def _turns(events: Sequence[Event]) -> list[list[Event]]:
+    """The events of each request and what followed it."""
+    turns: list[list[Event]] = []
+    for event in events:
+        if isinstance(event, Request):
+            turns.append([])
+        if turns:
+            turns[-1].append(event)
+    return turns
+
+
+def _slim(messages: Sequence[Message], slim: bool, spare: int = 0) -> list[Message]:
+    """The messages with big results as a beginning and a handle; the last ``spare`` of them stay whole."""
+    if not slim:
+        return list(messages)
+    return [_shortened(m) if m.role == "tool" else m for m in messages[: len(messages) - spare]] + list(
+        messages[len(messages) - spare :]
+    )
+
+
+def _shortened(message: Message) -> Message:
+    if len(message.text) <= BIG or not message.parts:
+        return message
+    told = f"{message.text[: BIG // 2]} … ({message.call_id} left the context; recall brings back what it said)"
+    return replace(message, parts=(Part(told, message.parts[0].source),))
+
+
+def _has_big(turn: Sequence[Event]) -> bool:
+    return any(isinstance(e, Result) and len(e.result.preview) > BIG for e in turn)
+
+
+def _summed(gone: Sequence[Sequence[Event]], messages: list[Message], most: int) -> list[Message]:
+    """The messages, the first request after a summary of the turns that are gone."""
+    if not gone or not messages:
+        return messages
+    head = f"({len(gone)} earlier turn{'s' * (len(gone) > 1)} left the context; recall brings back what was said)"
+    begin = max(len(gone) - most, 0)
+    lines = [f"turn {n}: {_short(turn)}" for n, turn in enumerate(gone[begin:], begin + 1)]
+    summary = Part("\n".join((head, *lines)), Source("memory", "summary"))
+    return [replace(messages[0], parts=(summary, *messages[0].parts)), *messages[1:]]
+
+
+def _short(turn: Sequence[Event]) -> str:
+    asked = next((e.text for e in turn if isinstance(e, Request)), "")
+    # The model's own words: what the kernel adds to an answer for the user alone never comes back into the context.
+    answered = next((e.text for e in reversed(turn) if isinstance(e, Text) and e.by == "model" and not e.delta), "")
+    return " -> ".join(" ".join(text.split())[:_WORDS] for text in (asked, answered) if text)
+
+
+def _told(turn: Sequence[Event]) -> str:
+    """A turn's whole text, as it is found again."""
+    names = {"user": "user", "assistant": "kernel", "tool": "result"}
+    return "\n\n".join(f"{names.get(m.role, m.role)}: {m.text}" for m in history(turn) if m.text.strip())

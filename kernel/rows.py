@@ -1,0 +1,85 @@
+"""Keys and values of the branches that are being decoded: a row each, so that one operation reads them all.
+
+Knows nothing of ids, nor of what is shared: that is ``tree``.
+"""
+
+import heapq
+
+import torch
+from torch import Tensor
+
+from llmos.kernel.shape import Shape
+
+# Tokens that a row has room for at first.
+ROOM = 64
+
+
+class Rows:
+    """Per layer a tensor of shape (2, rows, kv heads, room, head_dim). ``lengths`` are the tokens that a row holds."""
+
+    def __init__(self, shape: Shape, device: str, dtype: torch.dtype) -> None:
+        self._size = (2, 1, shape.kv_heads, ROOM, shape.head_dim)
+        # Zeros, since a masked place still takes part: nothing times what is no number is no number.
+        self.layers = [torch.zeros(self._size, device=device, dtype=dtype) for _ in range(shape.layers)]
+        self.lengths = [0]
+        self._free = [0]
+
+    @property
+    def bytes(self) -> int:
+        """What all of it takes."""
+        return sum(t.numel() * t.element_size() for t in self.layers)
+
+    def shrink(self) -> None:
+        """Begin anew where no row is in use: many short rows need not each have the room that a long one had."""
+        if len(self._free) == len(self.lengths):
+            self.layers = [old.new_zeros(self._size) for old in self.layers]
+            self.lengths, self._free = [0], [0]
+
+    def take(self) -> int:
+        """An empty row, the lowest that is free."""
+        if not self._free:
+            count = len(self.lengths)
+            self._widen(count)
+            self.lengths += [0] * count
+            self._free = list(range(count, 2 * count))
+        return heapq.heappop(self._free)
+
+    def give(self, row: int) -> None:
+        """Let another have it."""
+        self.lengths[row] = 0
+        heapq.heappush(self._free, row)
+
+    def reserve(self, length: int) -> None:
+        """Make room for ``length`` tokens in every row."""
+        room = self.layers[0].shape[3]
+        if length <= room:
+            return
+        longest = max(self.lengths)
+        for n, old in enumerate(self.layers):
+            new = old.new_zeros(*old.shape[:3], max(length, 2 * room), old.shape[4])
+            new[:, :, :, :longest] = old[:, :, :, :longest]
+            self.layers[n] = new
+
+    def read(self, row: int, start: int, end: int, dtype: torch.dtype) -> Tensor:
+        """A copy of a row's tokens ``start`` to ``end``, of shape (layers, 2, kv heads, end - start, head_dim)."""
+        return torch.stack([t[:, row, :, start:end] for t in self.layers]).to(dtype)
+
+    def append(self, row: int, run: Tensor) -> None:
+        """Put what ``read`` gave behind a row's tokens."""
+        start = self.lengths[row]
+        end = start + run.shape[3]
+        self.reserve(end)
+        for layer, one in zip(self.layers, run, strict=True):
+            layer[:, row, :, start:end] = one
+        self.lengths[row] = end
+
+    def copy(self, source: int, target: int) -> None:
+        """Make a row hold what another does."""
+        length = self.lengths[source]
+        for layer in self.layers:
+            layer[:, target, :, :length] = layer[:, source, :, :length]
+        self.lengths[target] = length
+
+    def _widen(self, more: int) -> None:
+        for n, old in enumerate(self.layers):
+            self.layers[n] = torch.cat((old, old.new_zeros(2, more, *old.shape[2:])), 1)

@@ -1,0 +1,255 @@
+"""Trains the encoder that ranks what was taught: phrases with the same answer are brought near each other.
+
+Contrastive learning with in-batch negatives and hard ones (Karpukhin et al. 2020, "Dense passage retrieval"; the loss
+is InfoNCE, van den Oord et al. 2018): a phrase, another one with the same answer, and one that is like it by words and
+has another answer. Only the last layers of all-MiniLM-L6-v2 and a projection are trained, so that what ships is small.
+At the same time the solver learns to write the expressions of all these from what the encoder makes of them.
+"""
+
+import json
+import math
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
+from llmos.kernel import ranker
+from llmos.kernel.adapt import SIGN
+from llmos.kernel.arithmetic import TAKES, prefix, worth
+from llmos.kernel.minilm import WIDTH, Embedder, pooled
+from llmos.kernel.ranker import VOCABULARY, WHOLE, digest, spelled
+from llmos.kernel.recall import ADAPTED, Taught, tokens
+from llmos.kernel.solver import Solver
+from llmos.training.optim import halves
+from llmos.training.phrasebook import slip
+from llmos.training.recall import normal
+
+LAYERS = (3, 4, 5)  # that are trained, of six
+SOLVING, SOLVER_RATE = 0.5, 8e-4  # weight of the solver's loss, and its rate
+RARE = 4  # what stands in fewer expressions the solver does not write
+NUMBERS = 128  # of a vector
+STEPS, BATCH, RATE, WARM = 800, 44, 1.5e-4, 20
+HEAT = 0.05  # temperature of the loss
+BACK = 0.3  # weight of the loss from the others to the phrase
+SLIPS = 0.12  # share of phrases with a slip of the finger
+CLOSE = 0.5  # share of the phrases with the same answer that are like the phrase by words, where there are any
+NEAR, HARD = 40, 12  # phrases that are like one by words, and those of them with another answer that are drawn from
+SHARES = {"calculator": 0.4, "story": 0.12, "python": 0.09, "say": 0.1, "table": 0.2, "change": 0.09}
+STORY = "story"  # a word problem of the corpus: it teaches the encoder and does not ship
+_SAVED = 25  # steps from one checkpoint to the next
+_OTHERS = re.compile(r"[~&#]\d")
+_NAME = re.compile(r"[@~&]\d+|[A-Za-z]+")
+
+
+def template(one: Taught) -> str:
+    """What taught requests that are answered alike have in common: the answer without its own words and numbers."""
+    if one.kind not in ADAPTED:
+        return f"{one.kind} {one.answer}"
+    places = {sign: f"{sign[0]}{n}" for n, sign in enumerate(dict.fromkeys(SIGN.findall(one.pattern)), 1)}
+    said = {w for w in re.findall(r"[a-z]+", one.pattern.lower()) if len(w) > 1}
+
+    def plain(name: re.Match[str]) -> str:
+        return places.get(name[0], "w" if name[0].lower() in said else name[0])
+
+    answer = _NAME.sub(plain, one.answer.replace(" = 0", ""))
+    return f"{one.kind} {worth(answer) if one.kind == 'calculator' else ''.join(answer.split())}"
+
+
+def neighbours(patterns: Sequence[str]) -> "list[np.ndarray[tuple[int], np.dtype[np.int64]]]":
+    """For each pattern the :data:`NEAR` that share most of its words and pairs of words, the likeliest first."""
+    from scipy.sparse import csr_matrix
+
+    known: dict[str, int] = {}
+    rows, columns = [], []
+    for n, pattern in enumerate(patterns):
+        said = tokens(pattern)
+        for feature in {*said, *map(" ".join, pairwise(said))}:
+            rows.append(n)
+            columns.append(known.setdefault(feature, len(known)))
+    counts = np.bincount(columns, minlength=len(known))
+    weights = np.sqrt(np.log((len(patterns) + 1) / (counts[columns] + 0.5)))
+    matrix = csr_matrix((weights, (rows, columns)), shape=(len(patterns), len(known)), dtype=np.float32)
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1))).clip(1e-6)
+    matrix = csr_matrix(matrix.multiply(1 / lengths))
+    found, turned = [], matrix.T.tocsr()
+    for start in range(0, len(patterns), 256):
+        likeness = (matrix[start : start + 256] @ turned).toarray()
+        few = np.argpartition(-likeness, min(NEAR, len(patterns) - 1), axis=1)[:, :NEAR]
+        for row, some in zip(likeness, few, strict=True):
+            found.append(some[np.argsort(-row[some], kind="stable")])
+    return found
+
+
+class Drawn:
+    """Draws triples for training: the places of a phrase, of one with its template, and of a hard negative.
+
+    The places are those in what was taught, with the ``stories`` behind it. These learn from what was taught, which
+    learns from its like.
+    """
+
+    def __init__(self, taught: Sequence[Taught], stories: Sequence[Taught], rng: random.Random) -> None:
+        self._rng, self._taught = rng, len(taught)
+        every = [*taught, *stories]
+        kinds = [*(t.kind for t in taught), *(STORY for _ in stories)]
+        self.templates = [template(t) for t in every]
+        self._normal = [normal(t.pattern) for t in every]
+        self._near = neighbours([t.pattern for t in every])
+        alike: dict[str, dict[str, int]] = defaultdict(dict)  # one of each phrase's fillings
+        for n, name in enumerate(self.templates):
+            alike[name].setdefault(self._normal[n], n)
+        self._alike = {name: list(numbers.values()) for name, numbers in alike.items()}
+        self._of: dict[str, list[int]] = defaultdict(list)
+        for numbers in self._alike.values():
+            for n in numbers if len(numbers) > 1 else ():
+                self._of[kinds[n]].append(n)
+
+    def triple(self) -> tuple[int, int, int]:
+        """One triple."""
+        kinds = [kind for kind in SHARES if self._of[kind]]
+        while True:
+            (kind,) = self._rng.choices(kinds, [SHARES[k] for k in kinds])
+            n = self._rng.choice(self._of[kind])
+            mine = self.templates[n]
+            others = [m for m in self._near[n].tolist() if self._normal[m] != self._normal[n]]
+            hard = [m for m in others if self.templates[m] != mine][:HARD]
+            same = self._known([m for m in others if self.templates[m] == mine], kind)
+            far = self._known([m for m in self._alike[mine] if self._normal[m] != self._normal[n]], kind)
+            if hard and far:
+                close = bool(same) and self._rng.random() < CLOSE
+                return n, self._rng.choice(same if close else far), self._rng.choice(hard)
+
+    def _known(self, places: list[int], kind: str) -> list[int]:
+        """Those of what was taught; where there is none and a story asks, the stories."""
+        return [m for m in places if m < self._taught] or (places if kind == STORY else [])
+
+
+def loss(vectors: torch.Tensor, first: Sequence[str], others: Sequence[str]) -> torch.Tensor:
+    """InfoNCE of phrases to the others and, with less weight, back; what has the same template is no negative."""
+    asked, held = vectors[: len(first)], vectors[len(first) :]
+    alike = torch.tensor([[a == b for b in others] for a in first])
+    alike &= ~torch.eye(len(first), len(others), dtype=torch.bool)
+    scores = (asked @ held.T / HEAT).masked_fill(alike, -1e9)
+    own = torch.arange(len(first))
+    return cross_entropy(scores, own) + BACK * cross_entropy(scores[:, : len(first)].T, own)
+
+
+def train(
+    taught: Sequence[Taught], out: Path, seed: int, steps: int = STEPS, stories: Sequence[Taught] = ()
+) -> dict[str, torch.Tensor]:
+    """The trained weights, by name; goes on from ``out/rank.pt`` where it was stopped."""
+    torch.manual_seed(seed)
+    rng, base, saved = random.Random(seed), Embedder.load(), out / "rank.pt"
+    vocabulary = written(taught)
+    solver = Solver(vocabulary, {k: v.requires_grad_() for k, v in Solver.fresh(vocabulary).items()})
+    layers = {n: {k: v.clone().requires_grad_() for k, v in base.layer(n).items()} for n in LAYERS}
+    head = torch.nn.Parameter(torch.linalg.qr(torch.randn(WIDTH, NUMBERS))[0].T.contiguous())
+    weights = {"head": head, **{f"layer.{n}.{k}": v for n, layer in layers.items() for k, v in layer.items()}}
+    groups = [{"params": list(weights.values()), "lr": RATE}]
+    groups.append({"params": list(solver.weights.values()), "lr": SOLVER_RATE})
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    rates = [group["lr"] for group in optimiser.param_groups]
+    weights |= {f"solver.{name}": value for name, value in solver.weights.items()}
+    drawn, tuned, begin = Drawn(taught, stories, rng), base.tuned(layers), 0
+    patterns = [spelled(t.pattern) for t in (*taught, *stories)]
+    targets = [
+        solver.numbers(prefix(t.answer)) if t.kind == "calculator" and not _OTHERS.search(t.pattern) else []
+        for t in (*taught, *stories)
+    ]
+    if saved.exists():
+        state = torch.load(saved, weights_only=True)
+        begin = state["step"]
+        rng.setstate(state["rng"])
+        optimiser.load_state_dict(state["optimiser"])
+        with torch.no_grad():
+            for name, value in state["weights"].items():
+                weights[name].copy_(value)
+    for step in range(begin, steps):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        first, second, third = zip(*(drawn.triple() for _ in range(BATCH)), strict=True)
+        texts = [patterns[n] for n in (*first, *second, *third)]
+        texts[:BATCH] = [slip(t, rng) if rng.random() < SLIPS else t for t in texts[:BATCH]]
+        names = [drawn.templates[n] for n in (*first, *second, *third)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=halves()):
+            made, solving = encoded(tuned, texts, solver, [targets[n] for n in (*first, *second, *third)])
+            vectors = normalize((made @ head.T).float(), dim=1)
+        cost = loss(vectors, names[:BATCH], names[BATCH:]) + SOLVING * solving
+        optimiser.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+        optimiser.step()
+        if (step + 1) % _SAVED == 0 or step + 1 == steps:
+            print(
+                f"  rank: step {step + 1} of {steps}, loss {cost.item():.2f}, solving {solving.item():.2f}", flush=True
+            )
+            plain = {name: value.detach() for name, value in weights.items()}
+            kept = {"step": step + 1, "rng": rng.getstate(), "optimiser": optimiser.state_dict(), "weights": plain}
+            torch.save(kept, saved.with_suffix(".new"))
+            saved.with_suffix(".new").replace(saved)
+    return {name: value.detach() for name, value in weights.items()}
+
+
+def encoded(
+    tuned: Embedder, texts: Sequence[str], solver: Solver, targets: Sequence[Sequence[int]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The texts' vectors, and the solver's loss on those that have an expression.
+
+    Short ones and long ones go apart, so that little is padded.
+    """
+    rows = tuned.wordpieces(texts)
+    order = sorted(range(len(rows)), key=lambda n: len(rows[n]))
+    vectors, losses, words = [], [], 0
+    for part in (order[i : i + 33] for i in range(0, len(order), 33)):
+        states, real = tuned.states([rows[n] for n in part])
+        vectors.append(pooled(states, real))
+        solved = [k for k, n in enumerate(part) if targets[n]]
+        if solved:
+            asked = [targets[part[k]] for k in solved]
+            losses.append(_solving(solver, states[solved], real[solved], asked))
+            words += sum(map(len, asked))
+    whole = torch.stack(losses).sum() / words if losses else torch.zeros(())
+    return torch.cat(vectors)[torch.tensor(order).argsort()], whole
+
+
+def _solving(
+    solver: Solver, states: torch.Tensor, real: torch.Tensor, targets: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """The solver's loss, summed over the words of all expressions."""
+    longest = max(map(len, targets))
+    said, after = torch.zeros(len(targets), longest, dtype=torch.long), torch.full((len(targets), longest), -100)
+    for n, row in enumerate(targets):
+        said[n, 1 : len(row)] = torch.tensor(row[:-1], dtype=torch.long)
+        after[n, : len(row)] = torch.tensor(row)
+    logits = solver.logits(said, states, real).float()
+    return cross_entropy(logits.flatten(0, 1), after.flatten(), label_smoothing=0.05, reduction="sum")
+
+
+def written(taught: Sequence[Taught]) -> list[str]:
+    """What the solver can write: operators and functions, the first names, and numbers that are not rare."""
+    counts = Counter(word for t in taught if t.kind == "calculator" for word in set(prefix(t.answer)))
+    fixed = ["<begin>", *TAKES, "pi", *(f"@{n}" for n in range(1, 9))]
+    return fixed + sorted(w for w, count in counts.items() if count >= RARE and w not in fixed and w[0] != "@")
+
+
+def write(weights: Mapping[str, torch.Tensor], taught: Sequence[Taught], path: Path) -> None:
+    """The file that ships: matrices with a byte a weight and a scale a row, and the vectors of what was taught."""
+    from safetensors.numpy import save_file
+
+    state: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    for name, value in weights.items():
+        if name == "head" or value.dim() < 2:
+            state[name] = value.half().numpy()
+            continue
+        scale = value.abs().amax(1, keepdim=True).clamp_min(1e-8) / 127
+        state[name] = (value / scale).round().to(torch.int8).numpy()
+        state[f"{name}.scale"] = scale.half().numpy()
+    read = ranker.plain(state)
+    vectors = ranker.encoder(ranker.tuned(read), read)([t.pattern for t in taught])
+    state["vectors"] = np.rint(vectors * WHOLE).astype(np.int8)
+    save_file(state, path, metadata={"taught": digest(taught), VOCABULARY: json.dumps(written(taught))})
