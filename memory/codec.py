@@ -16,9 +16,11 @@ from llmos.kernel.types import (
     Answer,
     Artifact,
     ArtifactMade,
+    Branched,
     Call,
     Decision,
     Event,
+    Explored,
     Failure,
     Noticed,
     Paged,
@@ -30,6 +32,7 @@ from llmos.kernel.types import (
     Thought,
     ToolCall,
     Usage,
+    Verdict,
 )
 
 
@@ -142,6 +145,8 @@ def to_public(event: Event) -> dict[str, Any]:
             return told if event.by == "model" else {**told, "by": event.by}
         case Thought():
             return {"type": "thought", "text": event.text, "delta": event.delta}
+        case Explored():
+            return _public_explored(event)
         case Call():
             return _public_call(event)
         case Decision():
@@ -162,6 +167,16 @@ def to_public(event: Event) -> dict[str, Any]:
             told = {"type": "failure", "kind": event.kind, "message": event.message}
             told |= {"budget": event.budget} if event.budget else {}
             return {**told, "usage": _public_usage(event.usage)}
+        case Branched():
+            return {"type": "branched", "parent": event.parent, "origin": event.origin}
+        case Verdict():
+            told = {"type": "verdict", "answer": event.answer, "verdict": event.verdict, "note": event.note}
+            return {**told, "over": list(event.over)}
+
+
+def _public_explored(event: Explored) -> dict[str, Any]:
+    names = ("node", "under", "text", "value", "fate", "why", "answer", "tokens", "seconds")
+    return {"type": "explored", **{name: getattr(event, name) for name in names}}
 
 
 def _public_call(event: Call) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Files that come with a request: given, named in its words, or from standard input.
 
-Each is copied below the session's ``data/`` under its own name, as UTF-8, and described by a short typed preview.
+Each is copied below the session's ``data/`` under its own name, as UTF-8, and described by a short typed preview; a
+picture is written anew as PNG.
 What cannot be used raises UsageError: one line that names the file and says what to do. Formats are preview's business.
 """
 
@@ -25,8 +26,10 @@ from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.hygiene import clean
 from llmos.kernel.types import Attachment, Source
 from llmos.memory.kinds import kind_of
-from llmos.memory.preview import preview, sniff
+from llmos.memory.pictures import SUFFIXES, Picture, renew
+from llmos.memory.preview import sniff
 from llmos.memory.quotas import Quotas
+from llmos.memory.veil import Veil
 from llmos.memory.workspace import DATA, LINE_BYTES, encoding_for, kept
 
 EXTENSIONS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".md", ".xlsx")
@@ -42,8 +45,9 @@ def attach(
     paths: Sequence[str | Path],
     workspace: Path,
     quotas: Quotas = Quotas(),  # noqa: B008
+    veil: Veil = Veil(),  # noqa: B008
 ) -> tuple[Attachment, ...]:
-    """Copy files, and the readable files of folders, into the workspace.
+    """Copy files, and the readable files of folders, into the workspace. ``veil``: what is shown of them.
 
     UsageError for what cannot be used, QuotaError for what the session's quota has no room for.
     """
@@ -56,7 +60,7 @@ def attach(
         if total > MAX_BYTES:
             raise UsageError(f"the files are larger than {MAX_BYTES // 1_000_000} MB together, at {file}; give a part")
         try:
-            made.append(_attached(file, relative, workspace, quotas))
+            made.append(_attached(file, relative, workspace, quotas, veil=veil))
         except UsageError:
             if not in_folder:  # a folder may hold an empty or binary file among good ones
                 raise
@@ -66,7 +70,12 @@ def attach(
     return (*made[:_FULL_PREVIEWS], *rest)
 
 
-def attach_stdin(data: bytes, workspace: Path, quotas: Quotas = Quotas()) -> Attachment:  # noqa: B008
+def attach_stdin(
+    data: bytes,
+    workspace: Path,
+    quotas: Quotas = Quotas(),  # noqa: B008
+    veil: Veil = Veil(),  # noqa: B008
+) -> Attachment:
     """Keep standard input as ``stdin.csv`` (or tsv, json, jsonl, txt, as it looks) in the workspace.
 
     Raises as :func:`attach` does.
@@ -81,7 +90,7 @@ def attach_stdin(data: bytes, workspace: Path, quotas: Quotas = Quotas()) -> Att
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8", newline="")
-        return _attached(path, PurePosixPath(name), workspace, quotas, "standard input")
+        return _attached(path, PurePosixPath(name), workspace, quotas, "standard input", veil)
 
 
 def named_in(request: str, cwd: Path) -> list[Path]:
@@ -167,17 +176,33 @@ def _missing(path: Path) -> str:
     return f"no such file: {path}; " + (f"did you mean {path.with_name(near[0])}?" if near else "check its path")
 
 
-def _attached(file: Path, relative: PurePosixPath, workspace: Path, quotas: Quotas, origin: str = "") -> Attachment:
+def _attached(
+    file: Path,
+    relative: PurePosixPath,
+    workspace: Path,
+    quotas: Quotas,
+    origin: str = "",
+    veil: Veil = Veil(),  # noqa: B008
+) -> Attachment:
     """Copy one file; one that already lies there with the same content is used as it is."""
     relative = PurePosixPath(*(_safe(part) for part in relative.parts))
-    sheet = relative.suffix.lower() == ".xlsx"
+    relative = veil.name(relative)
+    suffix, called = relative.suffix.lower(), origin or str(file)
+    picture: Picture | None = None
 
     def fill(target: BinaryIO) -> None:
-        shutil.copyfileobj(stream, target) if sheet else _copy_text(stream, target, origin or str(file))
+        if picture is not None:
+            target.write(picture.png)
+        else:
+            shutil.copyfileobj(stream, target) if suffix == ".xlsx" else _copy_text(stream, target, called)
 
     try:
-        with _opened(file) as stream, kept(workspace, relative, fill, quotas) as (name, path):
-            told = preview(path, name)
+        with _opened(file) as stream:
+            if suffix in SUFFIXES:
+                picture = renew(stream.read(), called)
+                relative = relative.with_suffix(".png")
+            with kept(workspace, relative, fill, quotas) as (name, path):
+                told = picture.told(name) if picture is not None else veil.preview(path, name)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise LLMOSError(f"no space left on the disk for {file}; free some and try again") from error

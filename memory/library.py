@@ -93,12 +93,17 @@ def search(query: str, limit: int = 3) -> list[tuple[LibraryTable, float]]:
     return [(table, round(score, 3)) for table, score, _ in scored[:limit]]
 
 
-def attach_library(table: LibraryTable, workspace: Path, quotas: Quotas = Quotas()) -> Attachment:  # noqa: B008
+def attach_library(
+    table: LibraryTable,
+    workspace: Path,
+    quotas: Quotas = Quotas(),  # noqa: B008
+    request: str = "",
+) -> Attachment:
     """Copy a table into the workspace; its preview ends with the source line, which also is its Source's location."""
     told = f"{table.source}; as of {table.as_of}"
     data = table.path.read_bytes()
     with kept(workspace, PurePosixPath(table.file), lambda target: target.write(data), quotas) as (name, path):
-        shown = preview(path, name, told)
+        shown = preview(path, name, told, request)
     return Attachment(f"{DATA}/{name}", shown, Source("library", name, f"{told}; licence: {table.licence}"))
 
 

@@ -234,6 +234,13 @@ class SessionStore:
         found = (_summary(self.folder / name) for name in self._names())
         return sorted((s for s in found if s is not None), key=lambda s: (s.last_activity, s.id), reverse=True)
 
+    def last(self) -> Summary | None:
+        """The session used last; None where there is none yet. Looks into that one alone."""
+        try:
+            return _summary(self.folder / self.find("last"))
+        except UsageError:
+            return None
+
     def _names(self) -> builtins.list[str]:
         """The ids of all sessions, the newest first."""
         try:

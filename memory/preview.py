@@ -18,6 +18,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
+from llmos.kernel import mentions
 from llmos.kernel.errors import UsageError
 from llmos.kernel.hygiene import clean
 from llmos.memory.kinds import BLANK, CENTURY, Kind, kind_of
@@ -39,13 +40,15 @@ class Column:
     """A column: its name, what its cells are, all its values where they are few and repeat (a category).
 
     ``distinct`` counts the values of a text or time column that repeat, 0 where they do not: it tells a long table
-    (one row for each country and year) from a plain series.
+    (one row for each country and year) from a plain series. ``cells`` are the different values of a text column, where
+    they could all be looked at; of these only those are shown that a request speaks of.
     """
 
     name: str
     kind: Kind
     values: tuple[str, ...] = ()
     distinct: int = 0
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,13 @@ class Table:
     header: bool = True
 
 
-def render(table: Table) -> str:
-    """The table as it enters the context."""
+def render(table: Table, request: str = "") -> str:
+    """The table as it enters the context, with values that ``request`` speaks of."""
     count = ("" if table.exact else "at least ") + f"{table.rows} row{'' if table.rows == 1 else 's'}"
     notes = [] if table.header else ["no header row"]
     if table.broken:
         notes.append(f"{table.broken} broken row{'' if table.broken == 1 else 's'} skipped")
-    shown = ", ".join(_column_text(column) for column in table.columns[:MAX_COLUMNS])
+    shown = ", ".join(_column_text(column, request) for column in table.columns[:MAX_COLUMNS])
     more = len(table.columns) - MAX_COLUMNS
     lines = [
         f"file {_name(table.name)}: {count}" + "".join(f" ({note})" for note in notes),
@@ -87,11 +90,14 @@ def render(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _column_text(column: Column) -> str:
+def _column_text(column: Column, request: str) -> str:
     values = ", ".join(_quoted(_cut(value, VALUE)) for value in column.values)
     told = f": {values}" if values else ""
     if column.distinct and not values:
         told = f", {column.distinct} values" if column.kind == "text" else ", repeated"
+    named = mentions.said(request, column.cells) if request and not values else ()
+    if named:
+        told += f", has {', '.join(_quoted(_cut(value, NAME)) for value in named)}"
     return f"{_name(_cut(column.name, NAME))} ({column.kind}{told})"
 
 
@@ -185,13 +191,16 @@ def _column(name: str, kind: Kind, seen: dict[str, int] | None) -> Column:
     repeats = len(seen) <= 0.7 * filled if kind == "text" else len(seen) < filled
     few = repeats and kind == "text" and len(seen) <= MAX_VALUES
     values = tuple(seen) if few and len({_cut(value, VALUE) for value in seen}) == len(seen) else ()
-    return Column(name, kind, values, len(seen) if repeats else 0)
+    return Column(name, kind, values, len(seen) if repeats else 0, tuple(seen) if kind == "text" else ())
 
 
-def preview(path: Path, name: str, source: str = "") -> str:
-    """The short typed preview of the file ``path``, called ``name``; ``source`` is a table's last line."""
+def preview(path: Path, name: str, source: str = "", request: str = "") -> str:
+    """The short typed preview of the file ``path``, called ``name``; ``source`` is a table's last line.
+
+    ``request``: what it comes with, so that the values it speaks of are told.
+    """
     seen = look(path, name, source)
-    return render(seen) if isinstance(seen, Table) else seen
+    return render(seen, request) if isinstance(seen, Table) else seen
 
 
 def look(path: Path, name: str, source: str = "") -> Table | str:

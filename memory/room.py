@@ -80,7 +80,7 @@ class Total:
 
     def _measure(self) -> int:
         try:
-            size = beneath.usage(self._folder.resolve(), strict=False).size
+            size = beneath.usage(self._folder.resolve(), strict=False, mend=False).size
         except OSError:  # there are none yet
             return 0
         with suppress(OSError):  # a note for others, no more
@@ -248,10 +248,10 @@ def _log(home: Path, name: str) -> os.stat_result | None:
 
 
 def _measured(path: Path) -> beneath.Usage:
-    """What a folder holds with itself, or a file's own size; of a link the link's."""
+    """What a folder holds with itself, or a file's own size; of a link the link's. Nothing is changed by looking."""
     try:
         status = os.lstat(path)
-        inside = beneath.usage(path, strict=False) if stat.S_ISDIR(status.st_mode) else beneath.Usage()
+        inside = beneath.usage(path, strict=False, mend=False) if stat.S_ISDIR(status.st_mode) else beneath.Usage()
     except OSError:
         return beneath.Usage()
     return beneath.Usage(status.st_blocks * 512 + inside.size, 1 + inside.files)

@@ -77,6 +77,7 @@ def make_calculator() -> Tool:
         capabilities=frozenset(),
         close=worker.close,
         derives=True,
+        blind=True,
     )
 
 

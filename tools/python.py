@@ -5,6 +5,7 @@ and
 ``available`` says why and what mends it.
 """
 
+import builtins
 import contextlib
 import json
 import threading
@@ -26,6 +27,8 @@ PARAMETERS: Mapping[str, Any] = {
     "required": ["code"],
     "additionalProperties": False,
 }
+_EMPTY = "(no output)"
+_ERRORS = frozenset(n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException))
 _PROGRESS = 0.2  # seconds between two signs of life
 
 
@@ -78,6 +81,14 @@ class PythonTool:
             self._worked.extend(codes)
             return self._sandbox.restore(codes)
 
+    def rewind(self, codes: Sequence[str]) -> None:
+        """End this Python; the next one has the state of these cells, and gets it at its first call."""
+        self._sandbox.close()
+        with self._lock:
+            self._sandbox.close()  # what was under way may have started it again
+            self._worked = list(codes)
+            self._owed = bool(self._worked)
+
     def run(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         """Run ``arguments["code"]`` for at most ``context.timeout`` seconds. Raises ToolError where there is no
         sandbox."""
@@ -116,7 +127,8 @@ class PythonTool:
         artifacts, lines = self._keep(done.figures)
         pieces = [done.stdout, done.stderr, done.value, *lines, _error(done), _stopped(done, self._owed)]
         text = "\n".join(piece.strip("\n") for piece in pieces if piece.strip())
-        return ToolOutput(text or "(no output)", ok=done.ok, artifacts=tuple(artifacts))
+        typed = _EMPTY if not text else _blunt(done)
+        return ToolOutput(text or _EMPTY, ok=done.ok, artifacts=tuple(artifacts), typed=typed)
 
     def _keep(self, figures: Sequence[Figure]) -> tuple[list[Artifact], list[str]]:
         """Write figures into the workspace, each with the record of what it shows; artifacts, and a line on each."""
@@ -165,6 +177,15 @@ def _error(done: Execution) -> str:
         return ""
     where = [line for line in lines if line.startswith(("Line ", "…"))]
     return "\n".join(["error: " + "\n".join(lines[len(where) :]), *where])
+
+
+def _blunt(done: Execution) -> str:
+    """Which of Python's own errors it was, and on which line: nothing of its message, which may quote a file."""
+    lines = done.error.splitlines()
+    name = next((word for line in lines if (word := line.partition(":")[0]) in _ERRORS), "")
+    numbers = [line.split(":")[0].split()[1] for line in lines if line.startswith("Line ")]
+    where = [f"line {n}" for n in numbers if n.isdigit() and len(n) < 5][-1:]
+    return ", ".join([f"error: {name or 'an exception'}", *where]) if lines else ""
 
 
 def _stopped(done: Execution, replay: bool) -> str:

@@ -27,7 +27,7 @@ _MODULES = (
     "sandbox_main", "sandbox_prelude", "sandbox_load", "sandbox_convert", "sandbox_figures", "sandbox_finish",
     "sandbox_names", "sandbox_record", "sandbox_show", "sandbox_trend",
 )  # fmt: skip
-_HIDDEN = (
+HIDDEN = (
     "cmdline", "config.gz", "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules",
     "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "version", "vmallocinfo",
 )  # fmt: skip
@@ -80,13 +80,19 @@ def command(made: Plan, run: Sequence[str], seccomp: int, status: int) -> list[s
     stage = staging()
     staged = {place: f"{stage}/{index}" for index, place in enumerate(made.shown)}
     workspace = f"{stage}/workspace"
-    script = ["set -e", f"mount -t tmpfs -o mode=755,size=256k llmos {shlex.quote(stage)}"]
     pairs = [(made.shown[place], name) for place, name in staged.items()]
-    for source, name in [*pairs, (str(made.workspace), workspace)]:
+    inner = _bubblewrap(made, staged, workspace, run, seccomp, status)
+    return as_nobody(stage, [*pairs, (str(made.workspace), workspace)], inner)
+
+
+def as_nobody(stage: str, pairs: Sequence[tuple[str, str]], inner: Sequence[str]) -> list[str]:
+    """For root: ``inner`` as nobody, with each source bound to its name below ``stage`` in a private namespace."""
+    script = ["set -e", f"mount -t tmpfs -o mode=755,size=256k llmos {shlex.quote(stage)}"]
+    for source, name in pairs:
         make = "mkdir" if os.path.isdir(source) else "touch"
         script.append(f"{make} {shlex.quote(name)} && mount --bind {shlex.quote(source)} {shlex.quote(name)}")
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs", "--"]
-    script.append("exec " + shlex.join([*drop, *_bubblewrap(made, staged, workspace, run, seccomp, status)]))
+    script.append("exec " + shlex.join([*drop, *inner]))
     return ["/usr/bin/unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", "\n".join(script)]
 
 
@@ -140,9 +146,9 @@ def _bubblewrap(
     line += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     for name, value in _variables(made).items():
         line += ["--setenv", name, value]
-    line += ["--ro-bind", "/usr", "/usr", "--size", "4096", "--tmpfs", "/usr/local", "--dir", "/etc", *_system()]
+    line += ["--ro-bind", "/usr", "/usr", "--size", "4096", "--tmpfs", "/usr/local", "--dir", "/etc", *system_folders()]
     line += ["--proc", "/proc"]
-    for name in _HIDDEN:
+    for name in HIDDEN:
         if os.path.exists(f"/proc/{name}"):
             line += ["--ro-bind", "/dev/null", f"/proc/{name}"]
     line += ["--dev", "/dev"]
@@ -157,7 +163,8 @@ def _bubblewrap(
     return [*line, "--chdir", WORKSPACE, "--seccomp", str(seccomp), "--json-status-fd", str(status), "--", *run]
 
 
-def _system() -> list[str]:
+def system_folders() -> list[str]:
+    """bubblewrap's arguments for the system's folders beside /usr."""
     line: list[str] = []
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         if os.path.islink(f"/{name}"):

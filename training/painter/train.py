@@ -1,0 +1,210 @@
+"""Trains the painter: a UNet over blocks of pixels that is told by words what it shall make of noise.
+
+It predicts the velocity of the path from picture to noise (Salimans & Ho 2022), on a schedule that ends in noise alone
+(Lin et al. 2024), and a running mean of its weights is what is kept. Stopped at any step it goes on from the last
+state that was written, with the very batches it would have had.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llmos.tools.painter import PainterPipeline, blocks, values
+from llmos.training.optim import halves
+from llmos.training.painter.pool import Pool, fill
+
+STATE = "state.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How large, how long. ``block`` pixels a side are one place of the network, ``channels`` its width by level, of
+    which the first reads no words; ``pool`` captions are drawn from for ``refresh`` steps."""
+
+    steps: int = 30_000
+    batch: int = 32
+    rate: float = 5e-4
+    side: int = 64
+    block: int = 4
+    channels: tuple[int, ...] = (96, 160)
+    layers: int = 1
+    pool: int = 24_000
+    refresh: int = 6_000
+    seed: int = 0
+
+
+LARGE = Recipe(steps=120_000, batch=256, rate=6e-4, pool=200_000, refresh=20_000)  # where a GPU is
+
+
+def network(recipe: Recipe) -> Any:
+    """A new UNet, as diffusers has it."""
+    from diffusers import UNet2DConditionModel
+
+    lower = len(recipe.channels) - 1
+    return UNet2DConditionModel(
+        sample_size=recipe.side // recipe.block,
+        in_channels=3 * recipe.block**2,
+        out_channels=3 * recipe.block**2,
+        block_out_channels=recipe.channels,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * lower),
+        up_block_types=(*("CrossAttnUpBlock2D",) * lower, "UpBlock2D"),
+        layers_per_block=recipe.layers,
+        cross_attention_dim=384,
+        attention_head_dim=tuple(width // 32 for width in recipe.channels),  # heads: the name is diffusers' mistake
+        norm_num_groups=16,
+    )
+
+
+def schedule() -> Any:
+    """The noise that is learnt to be taken away, which ends in noise alone."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=True,
+        set_alpha_to_one=True,
+    )
+
+
+class Training:
+    """The network, its running mean, its optimizer, and how far it is."""
+
+    def __init__(self, recipe: Recipe, out: Path) -> None:
+        self.recipe, self.out, self.step, self.seconds = recipe, out, 0, 0.0
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(recipe.seed)
+        self.model: nn.Module = network(recipe).to(self.device, memory_format=torch.channels_last)
+        self.mean = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        self.noise = schedule()
+        self._pool: tuple[int, Pool] | None = None
+        if (out / STATE).exists():
+            self._resume()
+
+    def run(self, told: Callable[[int, float, float], None], until: float = float("inf"), every: float = 300.0) -> None:
+        """Train to the end, or until ``time.monotonic()`` is ``until``; the state is kept every so many seconds.
+
+        ``told`` hears the step, its loss and the steps a second.
+        """
+        kept = began = time.monotonic()
+        while self.step < self.recipe.steps and time.monotonic() < until:
+            loss = self._one()
+            now = time.monotonic()
+            self.seconds += now - began
+            told(self.step, loss, 1 / (now - began))
+            if now - kept > every:
+                self.keep()
+                kept = time.monotonic()
+            began = time.monotonic()
+        self.keep()
+
+    def _one(self) -> float:
+        recipe = self.recipe
+        rng = random.Random(f"step {recipe.seed} {self.step}")
+        chance = torch.Generator().manual_seed(rng.getrandbits(62))
+        pictures, words, mask = self._batch().batch(rng, recipe.batch, recipe.side)
+        clean = values(pictures, recipe.block).to(self.device)
+        when = torch.randint(0, 1000, (recipe.batch,), generator=chance)
+        dust = torch.randn(clean.shape, generator=chance).to(self.device)
+        noisy = self.noise.add_noise(clean, dust, when.to(self.device))
+        wanted = self.noise.get_velocity(clean, dust, when.to(self.device))
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate * self._pace()
+        with torch.autocast(self.device, torch.bfloat16, enabled=halves()):
+            guess = self.model(
+                noisy.contiguous(memory_format=torch.channels_last),
+                when.to(self.device),
+                words.to(self.device),
+                encoder_attention_mask=mask.to(self.device),
+            ).sample
+        loss = nn.functional.mse_loss(guess.float(), wanted)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return float(loss.detach())
+
+    def _pace(self) -> float:
+        """The share of the full rate: slow in the first 200 steps, falling to nothing over the last third."""
+        left = 1 - self.step / self.recipe.steps
+        return min((self.step + 1) / 200, 1.0) * min(left * 3, 1.0)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(0.9995, (1 + self.step) / (10 + self.step))
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.mean[name].lerp_(value, 1 - keep)
+
+    def _batch(self) -> Pool:
+        number = self.step // self.recipe.refresh
+        if self._pool is None or self._pool[0] != number:
+            self._pool = (number, fill(self.recipe.seed * 1000 + number, self.recipe.pool))
+        return self._pool[1]
+
+    def keep(self) -> None:
+        """Write the state, whole or not at all."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {"recipe": asdict(self.recipe), "step": self.step, "seconds": self.seconds, "mean": self.mean}
+        state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        part = self.out / f"{STATE}.part"
+        torch.save(state, part)
+        os.replace(part, self.out / STATE)
+
+    def _resume(self) -> None:
+        state = torch.load(self.out / STATE, map_location=self.device, weights_only=True)
+        ours = json.loads(json.dumps(asdict(self.recipe)))
+        if {**state["recipe"], "channels": list(state["recipe"]["channels"])} != ours:
+            raise SystemExit(f"{self.out / STATE} was made with another recipe; take another folder, or that recipe")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.mean, self.step, self.seconds = state["mean"], state["step"], state["seconds"]
+
+    def pipeline(self) -> PainterPipeline:
+        """What was trained so far, by its mean weights, on the processor."""
+        made = network(self.recipe)
+        made.load_state_dict({name: value.cpu() for name, value in self.mean.items()})
+        return PainterPipeline(made.eval(), schedule())
+
+
+def save(pipeline: PainterPipeline, folder: Path) -> int:
+    """Write the checkpoint directory, its weights half-length; their size in bytes."""
+    pipeline.to(torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+
+
+def parameters(model: Any) -> int:
+    """How many numbers a network has."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def loss_of(training: Training, pool: Pool, batches: int) -> float:
+    """The mean loss of the mean weights on scenes of a pool, always the same noise."""
+    model: Any = training.pipeline().unet
+    total = 0.0
+    for n in range(batches):
+        rng, chance = random.Random(f"loss {n}"), torch.Generator().manual_seed(n)
+        pictures, words, mask = pool.batch(rng, 16, training.recipe.side)
+        clean: Tensor = values(pictures, blocks(model))
+        when, dust = torch.randint(0, 1000, (16,), generator=chance), torch.randn(clean.shape, generator=chance)
+        noisy, wanted = (f(clean, dust, when) for f in (training.noise.add_noise, training.noise.get_velocity))
+        with torch.inference_mode():
+            guess = model(noisy, when, words, encoder_attention_mask=mask).sample
+        total += float(nn.functional.mse_loss(guess, wanted))
+    return total / batches
