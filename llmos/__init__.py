@@ -7,18 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmos.app import LLMOS, Session
+    from llmos.app import LLMOS
+    from llmos.kernel.budget import Budget
     from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, ModelError, QuotaError, UsageError
+    from llmos.kernel.function import tool
+    from llmos.kernel.persona import Persona
     from llmos.kernel.scripted import Scripted
-    from llmos.kernel.session import Budget
     from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
     from llmos.kernel.types import Answer, Artifact, Citation, Event, ToolCall, Usage
+    from llmos.talk import Session
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "LLMOS": "llmos.app",
-    "Session": "llmos.app",
+    "Session": "llmos.talk",
     "BudgetError": "llmos.kernel.errors",
     "Cancelled": "llmos.kernel.errors",
     "DeniedError": "llmos.kernel.errors",
@@ -26,8 +29,10 @@ _HOMES = {
     "ModelError": "llmos.kernel.errors",
     "QuotaError": "llmos.kernel.errors",
     "UsageError": "llmos.kernel.errors",
+    "tool": "llmos.kernel.function",
+    "Persona": "llmos.kernel.persona",
     "Scripted": "llmos.kernel.scripted",
-    "Budget": "llmos.kernel.session",
+    "Budget": "llmos.kernel.budget",
     "Tool": "llmos.kernel.tool",
     "ToolContext": "llmos.kernel.tool",
     "ToolError": "llmos.kernel.tool",
@@ -52,6 +57,7 @@ __all__ = [
     "Event",
     "LLMOSError",
     "ModelError",
+    "Persona",
     "QuotaError",
     "Scripted",
     "Session",
@@ -62,6 +68,7 @@ __all__ = [
     "ToolOutput",
     "Usage",
     "UsageError",
+    "tool",
 ]
 
 

@@ -5,20 +5,35 @@ user: an unexpected error becomes one line and a file in ``$LLMOS_HOME/crashes``
 command that needs them, so that ``--help`` is quick.
 """
 
+import atexit
+import contextlib
 import errno
 import json as jsonlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from llmos import audit, clean, policy, secrets
+from llmos import (
+    audit,
+    clean,
+    config_cli,
+    feedback_cli,
+    image_cli,
+    memory_cli,
+    models,
+    persona_cli,
+    policy,
+    secrets,
+    sessions_cli,
+)
 from llmos.kernel.errors import LLMOSError, UsageError
-from llmos.turn import PATIENCE, checked, hidden, read_stdin, say, summary_line, turn
+from llmos.turn import PATIENCE, checked, hidden, read_stdin, say, turn
 
 app = typer.Typer(
     name="llmos",
@@ -29,7 +44,14 @@ app = typer.Typer(
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(memory_cli.app, name="memory")
+app.add_typer(models.app, name="models")
+app.add_typer(image_cli.app, name="image")
+app.add_typer(persona_cli.app, name="persona")
+app.add_typer(config_cli.app, name="config")
+app.add_typer(feedback_cli.app, name="traces")
 app.command("clean")(clean.clean)
+app.command("feedback")(feedback_cli.feedback)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -41,25 +63,82 @@ Talk = Annotated[str | None, typer.Option("--session", metavar="ID", help="Go on
 Files = Annotated[
     list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="A file to work on; - is standard input.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The seed of whatever is random.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The seed of whatever is random.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first so many.")]
 Failures = Annotated[str | None, typer.Option("--failures", metavar="OUT", help="Write what failed to this file.")]
 Words = Annotated[list[str], typer.Argument(metavar="REQUEST", help="What you want, in your words.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="A session's id, the beginning of it, or last.")]
 Items = Annotated[str, typer.Argument(metavar="FILE.jsonl", help="Requests with what is expected, one a line.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Which measurement; a wrong name lists them.")]
+Problem = Annotated[str | None, typer.Option("--problem", metavar="NAME", help="Of think: one problem alone.")]
+Puzzles = Annotated[
+    str | None, typer.Option("--puzzles", metavar="FILE.jsonl", help="Of think: Games of 24, id and numbers a line.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Allow the calls that policy lets --yes allow.")]
 Deny = Annotated[bool, typer.Option("--deny", help="Deny every call that policy asks about.")]
-Labels = Annotated[bool, typer.Option("--labels", help="Tell of each text where it comes from and if it is trusted.")]
 Redact = Annotated[
-    bool, typer.Option("--redact", help="Keep e-mail addresses, phone, account and card numbers from the model.")
+    bool | None,
+    typer.Option("--redact/--no-redact", help="Keep e-mail addresses, phone, account and card numbers from the model."),
+]
+Memory = Annotated[
+    bool | None,
+    typer.Option(
+        "--memory/--no-memory", help="Give the kernel what is remembered; by default for other models than its own."
+    ),
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option("--strict/--no-strict", help="Keep text that others wrote from the model, behind handles."),
+]
+Browser = Annotated[
+    bool | None,
+    typer.Option("--browser/--no-browser", help="Give the kernel the web; by default for other models than its own."),
+]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host", metavar="HOST:PORT", help="A private host that the browser may reach: localhost:8000."
+    ),
+]
+Posts = Annotated[
+    list[str] | None, typer.Option("--allow-post", metavar="HOST:PORT", help="A host that forms may be sent to.")
+]
+Search = Annotated[
+    str | None,
+    typer.Option("--search", metavar="ENGINE", help="folder:PATH, site:URL, a SearXNG URL, duckduckgo or brave."),
+]
+Thinks = Annotated[
+    str | None,
+    typer.Option("--think", metavar="SECONDS|auto", help="Think first: draw several replies, try them, let them vote."),
+]
+Speaker = Annotated[
+    str | None,
+    typer.Option("--persona", metavar="NAME|FILE", help="Who answers: llmos persona list; or a Markdown file."),
+]
+PlainText = Annotated[
+    bool | None, typer.Option("--plain/--no-plain", help="Words instead of signs, nothing that moves.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answer's text and nothing else.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit."""
-    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+    """Run the command line and end the process."""
+    _leave(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; while other threads run, without finalizing the interpreter.
+
+    Python before 3.14 ends a thread that wants its lock during finalization by unwinding its stack, and frames of
+    torch or another native library that do not allow that abort the process. Such a thread may load a model that
+    nobody waits for any more, or run a tool that did not heed its cancellation: it is not waited for either.
+    """
+    if threading.active_count() == 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, gone or closed
+            stream.flush()
+    os._exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -86,9 +165,10 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _os_error(error: OSError) -> int:
-    if error.errno == errno.EPIPE:
-        # The reader went away. Nothing may be flushed to it at the interpreter's end.
+    if error.errno in (errno.EPIPE, errno.ENOSPC):
+        # The reader went away, or there is no room. Nothing may be flushed to it at the interpreter's end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
         return 1
     if error.errno == errno.ENOSPC:
         from llmos.kernel.config import home
@@ -135,16 +215,29 @@ Version = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def _root(context: Context, model: Model = None, session: Talk = None, version: Version = False) -> None:
+def _root(
+    context: Context,
+    model: Model = None,
+    session: Talk = None,
+    persona: Speaker = None,
+    strict: Strict = None,
+    plain: PlainText = None,
+    version: Version = False,
+) -> None:
     """An operating system whose kernel process is a local language model. Without a command: a conversation."""
     context.obj = model
+    context.meta["flags"] = {"model": model, "persona": persona, "strict": strict, "plain": plain}
     if context.invoked_subcommand is not None:
         return
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError('a conversation needs a terminal; for one request: llmos run "REQUEST"')
+    from llmos.kernel import settings
+    from llmos.kernel.config import home
     from llmos.repl import converse
 
-    raise typer.Exit(converse(model, session))
+    chosen = config_cli.set_here(context)
+    look = settings.load(home(), context.meta["flags"])
+    raise typer.Exit(converse(chosen, session, look["theme"].value, look["plain"].value))
 
 
 @app.command()
@@ -154,10 +247,18 @@ def run(
     file: Files = None,
     model: Model = None,
     session: Talk = None,
-    seed: Seed = 0,
+    persona: Speaker = None,
+    seed: Seed = None,
     yes: Yes = False,
     deny: Deny = False,
-    redact: Redact = False,
+    redact: Redact = None,
+    memory: Memory = None,
+    strict: Strict = None,
+    browser: Browser = None,
+    allow_host: Hosts = None,
+    allow_post: Posts = None,
+    search: Search = None,
+    think: Thinks = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -169,57 +270,29 @@ def run(
     stdin = read_stdin(None if file and "-" in file else PATIENCE, quiet=quiet)
 
     from llmos.app import LLMOS
+    from llmos.kernel.ponder import parse
     from llmos.render import Screen, view
 
+    how = parse(think) if think is not None else None
     screen = view(as_json=json, quiet=quiet)
     # Nobody to ask is not the same as no: what would be asked is then not even offered to the model.
     ask = screen.ask if isinstance(screen, Screen) and not deny else None
     approve = (lambda asked: asked.yes) if yes else ask
-    with screen, LLMOS(model=model or context.obj, seed=seed, approve=approve, redact=redact) as system:
+    web = {"browser": browser, "allow_hosts": allow_host, "allow_posts": allow_post, "search": search}
+    flags = {"model": model, "seed": seed, "persona": persona, "redact": redact, "strict": strict, "memory": memory}
+    chosen = config_cli.set_here(context, **flags, **web)
+    with screen, LLMOS(approve=approve, **chosen) as system:
         if isinstance(screen, Screen):
             screen.wait("loading the model")
-        talk = system.session(session)
+        talk = system.session(session, persona)
         if talk.notice:
             say(talk.notice)
-        code = turn(talk, screen, asked, files, stdin)
+        code = turn(talk, screen, asked, files, stdin, think=how)
     raise typer.Exit(code)
 
 
-@app.command()
-def sessions(json: Json = False) -> None:
-    """List the sessions that are kept, the one used last first."""
-    from dataclasses import asdict
-
-    from llmos.kernel import vault
-    from llmos.kernel.config import home
-    from llmos.kernel.secrets import Scanner
-    from llmos.memory.log import SessionStore
-
-    hide = Scanner(vault.known(home())).redact
-    found = SessionStore(home()).list()
-    for summary in found:
-        told = {**asdict(summary), "first_request": hide(summary.first_request)}
-        print(jsonlib.dumps(told) if json else summary_line(summary, hide=hide))
-    if not found and not json:
-        print('no sessions yet; make one: llmos run "plot funding rounds"')
-
-
-@app.command()
-def show(id: Id, json: Json = False, labels: Labels = False) -> None:
-    """Show a session again: its requests, calls, results and answers."""
-    from llmos.kernel import vault
-    from llmos.kernel.config import home
-    from llmos.kernel.scrub import Scrub
-    from llmos.kernel.secrets import Scanner
-    from llmos.memory.log import SessionStore
-    from llmos.render import Screen, view
-
-    # A secret may have been registered after it was logged.
-    scrub = Scrub(Scanner(vault.known(home())))
-    events = [scrub.event(event) for event in SessionStore(home()).read(id)]
-    with view(as_json=True) if json else Screen(transcript=True, labels=labels) as screen:
-        for event in events:
-            screen.show(event)
+app.command("sessions")(sessions_cli.sessions)
+app.command("show")(sessions_cli.show)
 
 
 @app.command()
@@ -229,6 +302,7 @@ def eval(
     model: Model = None,
     limit: Limit = None,
     failures: Failures = None,
+    strict: Strict = None,
     json: Json = False,
 ) -> None:
     """Measure a model on requests with known answers."""
@@ -239,6 +313,7 @@ def eval(
         model=model or context.obj,
         limit=limit,
         failures=Path(failures) if failures else None,
+        strict=bool(strict),
         progress=_progress,
     )
     print(jsonlib.dumps(report.public()) if json else report.text())
@@ -263,14 +338,19 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command()
-def bench(name: Name, json: Json = False) -> None:
+def bench(name: Name, problem: Problem = None, puzzles: Puzzles = None, json: Json = False) -> None:
     """Run a measurement of bench/."""
     import pkgutil
     from importlib import import_module
+    from inspect import signature
 
     import llmos.bench
 
     names = sorted(m.name for m in pkgutil.iter_modules(llmos.bench.__path__) if not m.name.startswith("_"))
     if name not in names:
         raise UsageError(f"there is no measurement {name!r}; there are: {', '.join(names) or 'none yet'}")
-    raise typer.Exit(import_module(f"llmos.bench.{name}").main(json=json) or 0)
+    main = import_module(f"llmos.bench.{name}").main
+    more = {key: value for key, value in (("problem", problem), ("puzzles", puzzles)) if value is not None}
+    if strange := [key for key in more if key not in signature(main).parameters]:
+        raise UsageError(f"the measurement {name} takes no --{strange[0]}")
+    raise typer.Exit(main(json=json, **more) or 0)

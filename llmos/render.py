@@ -9,10 +9,11 @@ Knows nothing of how events come about.
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Literal, Protocol, Self, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -27,9 +28,11 @@ from llmos.kernel.types import (
     Answer,
     Artifact,
     ArtifactMade,
+    Branched,
     Call,
     Decision,
     Event,
+    Explored,
     Failure,
     Malformed,
     Paged,
@@ -41,8 +44,10 @@ from llmos.kernel.types import (
     Text,
     Thought,
     ToolResult,
+    Verdict,
 )
 from llmos.links import told
+from llmos.trees import ended
 
 Why = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 FOLD = 12  # lines of a call that are shown
@@ -118,18 +123,34 @@ class Screen:
     """A terminal: answers stream, calls are cards, pictures appear where the terminal can show them.
 
     ``transcript`` shows a session that is over: requests and failures too, no spinner; ``labels`` also what is known
-    of each text.
+    of each text. ``theme`` is ``dark``, ``light`` or ``none``; ``plain`` has words instead of signs, and nothing moves.
     """
 
-    def __init__(self, out: TextIO | None = None, *, transcript: bool = False, labels: bool = False) -> None:
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        *,
+        transcript: bool = False,
+        labels: bool = False,
+        theme: str = "auto",
+        plain: bool = False,
+    ) -> None:
+        colours: Literal["auto"] | None = None if plain or theme == "none" else "auto"
         self._console = Console(
-            file=out or sys.stdout, highlight=False, markup=False, emoji=False, legacy_windows=False
+            file=out or sys.stdout,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+            color_system=colours,
         )
         self._transcript = transcript
         self._labels = labels
+        self._words = plain
         self._plain = "utf" not in (self._console.encoding or "").lower()
-        self._live = self._console.is_terminal and not self._console.is_dumb_terminal and not transcript
-        self._inline = protocol() if self._console.is_terminal else ""
+        self._code_theme = "ansi_light" if theme == "light" else "ansi_dark"
+        self._live = self._console.is_terminal and not (self._console.is_dumb_terminal or transcript or plain)
+        self._inline = protocol() if self._console.is_terminal and not plain else ""
         self._status: Status | None = None
         self._flow = Flow(self._console)
         self._thought = Flow(self._console, "dim italic")
@@ -164,13 +185,24 @@ class Screen:
 
     def ask(self, call: Asked) -> bool:
         """Ask on the terminal itself, since standard input may be a file; the arguments are shown whole."""
+        return self.question(f"{asking(call)}\nAllow it, this once? [y/N] ") in ("y", "yes")
+
+    def question(self, text: str) -> str:
+        """What is typed at the terminal in answer, in small letters; nothing where there is no terminal.
+
+        What was typed before the question could be read is no answer to it.
+        """
+        import termios
+
         self.rest()
         try:
             with open("/dev/tty", "r+b", buffering=0) as terminal:
-                terminal.write(asking(call).encode())
-                return terminal.readline(100).strip().lower() in (b"y", b"yes")
+                with suppress(termios.error):
+                    termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
+                terminal.write(text.encode())
+                return terminal.readline(100).decode(errors="replace").strip().lower()
         except OSError:
-            return False
+            return ""
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -186,6 +218,9 @@ class Screen:
             return
         if isinstance(event, Progress):
             self.wait(event.text)
+            return
+        if isinstance(event, Explored) and (event.node or event.fate == "open"):
+            self.wait(f"thinking: {event.node} thoughts, {event.tokens} tokens, {event.seconds:.1f} s  {event.text}")
             return
         self.rest()
         if self._labels:
@@ -235,6 +270,10 @@ class Screen:
                 self._line(f"with {attachment.path}", "dim", "  ")
         self.wait("thinking")
 
+    def _on_explored(self, event: Explored) -> None:
+        self._line(ended(event), "dim")
+        self.wait("thinking")
+
     def _on_call(self, event: Call) -> None:
         call = event.call
         if isinstance(call, Malformed):
@@ -274,6 +313,13 @@ class Screen:
         if self._transcript:
             self._line(f"{self._mark('✗')} {event.kind}: {event.message}", "red")
 
+    def _on_branched(self, event: Branched) -> None:
+        told = f"forked from {event.origin}" if event.origin else "undone; the session went back to before this request"
+        self._line(f"({told})", "dim")
+
+    def _on_verdict(self, event: Verdict) -> None:
+        self._line(f"(you said of answer {event.answer}: {event.verdict}{event.note and f', {event.note}'})", "dim")
+
     def _card(self, name: str, arguments: Mapping[str, Any]) -> None:
         code = arguments.get("code")
         rest = {key: value for key, value in arguments.items() if not (key == "code" and isinstance(code, str))}
@@ -287,7 +333,7 @@ class Screen:
         # One line over the fold is shown rather than announced.
         kept = lines if len(lines) <= FOLD + 1 else lines[:FOLD]
         kept = [line if len(line) <= 400 else line[:400] + "…" for line in kept]
-        coloured = Syntax("", "python", theme="ansi_dark", background_color="default").highlight("\n".join(kept))
+        coloured = Syntax("", "python", theme=self._code_theme, background_color="default").highlight("\n".join(kept))
         for line in coloured.split("\n", allow_blank=False):
             for piece in line.wrap(self._console, max(self._console.width - 2, 10)) or [line]:
                 self._print("  ", piece)
@@ -320,6 +366,8 @@ class Screen:
         self._console.print(Styled.assemble(*pieces), soft_wrap=True)
 
     def _mark(self, mark: str) -> str:
+        if self._words:
+            return {"✓": "ok", "✗": "failed:", "●": "tool", "→": "file", "…": "and"}[mark]
         ascii_marks = {"✓": "ok", "✗": "x", "●": "*", "→": "->", "…": "..."}
         return ascii_marks[mark] if self._plain else mark
 
@@ -334,7 +382,7 @@ def asking(call: Asked) -> str:
     shown = json.dumps(dict(call.arguments), ensure_ascii=False, indent=2)
     if seen(shown) != shown:
         shown = json.dumps(dict(call.arguments), ensure_ascii=True, indent=2)
-    return f"{one_line(call.name, 64)} {shown}\n{one_line(call.why, 200)}.\nAllow it, this once? [y/N] "
+    return f"{one_line(call.name, 64)} {shown}\n{one_line(call.why, 200)}."
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

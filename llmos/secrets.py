@@ -22,17 +22,18 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is called, such as BANK_KEY; this may be shown.")]
 Rest = Annotated[list[str] | None, typer.Argument(hidden=True)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Give a secret that is registered already a new value.")]
 _MOST_READ = 100_000  # characters of standard input; the check of the length says the rest
 
 
 @app.command()
-def add(name: Name, rest: Rest = None) -> None:
+def add(name: Name, rest: Rest = None, replace: Replace = False) -> None:
     """Register a secret; its value is asked for, or read from standard input."""
     from llmos.kernel import config, vault
 
     if rest:
         raise UsageError(f"a value on the command line can be seen by others; run: llmos secrets add {name}")
-    vault.add(config.home(), name, _value(name))
+    vault.add(config.home(), name, _value(name), replace)
     print(f"registered: {name}")
 
 

@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,7 @@ from llmos.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from llmos.app import Session
+    from llmos.kernel.ponder import Think
     from llmos.kernel.types import Event
     from llmos.memory.log import Summary
     from llmos.render import View
@@ -49,7 +50,7 @@ def checked(request: str) -> str:
     # Python gives bytes that are no UTF-8 as lone surrogates.
     if any("\ud800" <= c <= "\udfff" for c in request):
         raise UsageError("the request is not valid UTF-8; give other encodings and binary data by --file")
-    from llmos.app import check_request
+    from llmos.given import check_request
 
     return check_request(request)
 
@@ -61,11 +62,17 @@ def turn(
     files: Sequence[str | Path] = (),
     stdin: bytes | None = None,
     stopped: str = 'stopped; continue with: llmos run --session {id} "…"',
+    think: "Think" = None,
 ) -> int:
     """Run one request and show its events; the exit code that its end calls for. ``stopped`` is said at Ctrl-C."""
+    return watch(talk.stream(request, files, stdin=stdin, think=think), screen, stopped.format(id=talk.id))
+
+
+def watch(events: "Iterator[Event]", screen: "View", stopped: str) -> int:
+    """Show the events of a request until its end; the exit code that this calls for."""
     from llmos.kernel.types import Failure
 
-    stream = cast("Generator[Event]", talk.stream(request, files, stdin=stdin))
+    stream = cast("Generator[Event]", events)
     end: Event | None = None
     try:
         with screen:
@@ -74,7 +81,7 @@ def turn(
                 end = event
     except KeyboardInterrupt:
         stream.close()
-        say(stopped.format(id=talk.id))
+        say(stopped)
         return 130
     finally:
         stream.close()

@@ -1,0 +1,89 @@
+"""A session's hands: the tools it is given beside the user's own. Knows neither models nor what may be called when."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from llmos.kernel.paths import path
+from llmos.kernel.tool import Tool
+from llmos.kernel.types import ArtifactMade, Call, Event, Result, ToolCall
+from llmos.memory.log import SessionLog
+from llmos.memory.quotas import Quotas
+from llmos.tools.calculator import make_calculator
+from llmos.tools.marks import Marks
+from llmos.tools.python import PythonTool
+from llmos.tools.sandbox import Limits
+
+if TYPE_CHECKING:
+    from llmos.memory.store import Memory
+
+Web = tuple[Sequence[str], Sequence[str], str | None]  # hosts that are allowed, those that forms may go to, the engine
+
+
+def make_python(log: SessionLog, quotas: Quotas) -> PythonTool:
+    """The session's Python, in the state that its log tells."""
+    limits = Limits(total=quotas.workspace, total_files=quotas.files)
+    return PythonTool(log.workspace, replay=good_code(path(log.events())), limits=limits)
+
+
+def make_tools(
+    log: SessionLog,
+    quotas: Quotas,
+    python: PythonTool,
+    memory: "Callable[[], Memory] | None",
+    web: Web | None,
+    persona: str = "",
+) -> list[Tool]:
+    """The built-in tools; those of the memory and the web where these are given. What they show is numbered through.
+
+    ``persona`` is the collection of the memory that they see beside what all share.
+    """
+    made, marks = [make_calculator(), python.tool()], Marks.after(log.events())
+    if memory is not None:
+        from llmos.tools import remembering
+
+        made += remembering.make_tools(memory, log.id, marks, persona)
+    if web is not None:
+        from llmos.tools.browser_make import make_browser
+
+        made += make_browser(log.workspace, quotas, log.events, marks, *web)
+    return made
+
+
+def make_images(log: SessionLog, given: str | None, seed: int) -> list[Tool]:
+    """What draws, and what paints where there is a checkpoint (``given``, or as it was set)."""
+    from llmos.tools import image, image_checkpoint, image_svg
+
+    model = image_checkpoint.named(given)
+    made = [] if image_svg.missing() else [image_svg.make_image_svg()]
+    if model and not image_checkpoint.missing():
+        made.append(image.make_image(model, lambda: pictures_of(log.events()), seed))
+    return made
+
+
+def pictures_of(events: Sequence[Event]) -> int:
+    """How many pictures the tool ``image`` made in a log."""
+    calls = {
+        e.call.id for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall) and e.call.name == "image"
+    }
+    return sum(isinstance(e, ArtifactMade) and e.call_id in calls for e in events)
+
+
+def memory_missing() -> str:
+    """An empty string where this host can have the memory's tools, else one line on what is missing."""
+    from llmos.kernel.minilm import missing
+
+    return missing()
+
+
+def browser_missing() -> str:
+    """An empty string where this host can have the browser's tools, else one line on what is missing."""
+    from llmos.tools.browser_check import missing
+
+    return missing()
+
+
+def good_code(events: Sequence[Event]) -> list[str]:
+    """The Python cells of a log that worked, in order: running them again gives the state back."""
+    worked = {e.result.call_id for e in events if isinstance(e, Result) and e.result.ok}
+    calls = [e.call for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall)]
+    return [str(c.arguments["code"]) for c in calls if c.name == "python" and c.id in worked]

@@ -1,0 +1,121 @@
+"""``llmos models``: what models there are here, which one is run, what one is made of.
+
+Knows the command line and the caches; loading is the kernel's.
+"""
+
+import json as jsonlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llmos.kernel.errors import ModelError
+
+app = typer.Typer(
+    help="List the models that are here, choose one, tell what one is made of.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="embedded, a checkpoint folder or hub name, or a URL.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A model that can be run without a download; ``bytes`` on disk."""
+
+    name: str
+    bytes: int
+    chosen: bool
+
+
+@app.command("list")
+def show(json: Json = False) -> None:
+    """List the models that are on this machine; a star marks the one that is run."""
+    found = list(kept())
+    if json:
+        print(jsonlib.dumps({"models": [asdict(one) for one in found]}))
+        return
+    for one in found:
+        size = f"{one.bytes / 1e6:,.0f} MB" if one.bytes else "on a server"
+        print(f"{'*' if one.chosen else ' '} {one.name:40} {size}")
+
+
+@app.command()
+def use(name: Name) -> None:
+    """Run a model by default from now on; ``embedded`` takes that back. It is loaded once, to see that it works."""
+    import os
+
+    from llmos.kernel import config
+
+    _load(name)[0].close()
+    path = Path(name).expanduser()
+    kept_name = str(path.absolute()) if path.is_dir() else name
+    config.choose(kept_name)
+    print(f"chosen: {kept_name}")
+    if os.environ.get("LLMOS_MODEL"):
+        print(f"but LLMOS_MODEL is set, which goes before it: {os.environ['LLMOS_MODEL']}")
+
+
+@app.command()
+def info(name: Name = "", json: Json = False) -> None:
+    """Load a model (by default the one that is run) and tell what it is."""
+    from llmos.kernel import config
+
+    model, told = _load(config.model_name(name or None))
+    model.close()
+    if json:
+        print(jsonlib.dumps(told))
+        return
+    for key, value in told.items():
+        print(f"{key:12} {value}")
+
+
+def kept() -> Iterator[Kept]:
+    """The embedded kernel, the hub's cache, and whatever else is chosen."""
+    from llmos.kernel import config
+
+    chosen = config.model_name()
+    yield Kept(config.EMBEDDED, _size(config.WEIGHTS), chosen == config.EMBEDDED)
+    names = {config.EMBEDDED}
+    for folder in sorted(_hub().glob("models--*--*")):
+        if any(folder.glob("snapshots/*/*.safetensors")):
+            name = "/".join(folder.name.split("--")[1:])
+            names.add(name)
+            yield Kept(name, _size(folder / "snapshots"), chosen == name)
+    if chosen not in names:
+        path = Path(chosen)
+        yield Kept(chosen, _size(path) if path.is_dir() else 0, True)
+
+
+def _hub() -> Path:
+    """Where the Hugging Face hub keeps what was downloaded."""
+    import os
+
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+
+
+def _size(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
+
+
+def _load(name: str) -> tuple[Any, dict[str, Any]]:
+    """The model and what it is. Raises ModelError when it cannot be loaded or reached."""
+    from llmos.app import open_model
+
+    if not name.strip():
+        raise ModelError("no model is named")
+    model: Any = open_model(name)
+    told = {"model": model.name, "context": model.context_length}
+    if hasattr(model, "engine"):
+        about = model.engine.info
+        told |= {"parameters": about.parameters, "device": about.device, "precision": about.dtype}
+        told |= {"forward": " ".join(about.notes), "calls": model.wire.form.name}
+    else:
+        told["forward"] = "on the server"
+    return model, told

@@ -1,0 +1,67 @@
+"""What was thought, as trees of text: each thought under the one it grew from, its value, its answer, why it died.
+
+Reads events alone, so that a search is shown from its log as it was. Every text is cleaned before it is shown.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from llmos.flow import one_line
+from llmos.kernel.types import Event, Explored, Request
+
+WIDTH = 100  # cells of a thought
+
+
+def drawn(events: Iterable[Event]) -> Iterator[str]:
+    """The lines of every search of a session, each below the request that it was for."""
+    request, shown = "", False
+    tree: dict[int, Explored] = {}
+    for event in events:
+        if isinstance(event, Request):
+            request = event.text
+        if not isinstance(event, Explored):
+            continue
+        if event.node == 0 and event.fate == "open":
+            if tree:
+                yield from _tree(request, tree)
+            tree = {}
+        # A thought comes again where it changed; what it is in the end is shown.
+        tree[event.node] = event
+        if event.node == 0 and event.fate != "open":
+            yield from _tree(request, tree)
+            tree, shown = {}, True
+    if tree:
+        yield from _tree(request, tree)
+    elif not shown:
+        yield 'nothing was thought about in this session; think with: llmos run --think 10 "…"'
+
+
+def ended(event: Explored) -> str:
+    """How a search ended, in a line."""
+    used = f"{event.tokens} tokens, {event.seconds:.1f} s"
+    found = f"{event.answer} (score {event.value:.2f})" if event.fate == "finished" else "no answer"
+    return f"thought: {found}; {event.why}; {used}"
+
+
+def _tree(request: str, tree: dict[int, Explored]) -> Iterator[str]:
+    yield f"> {one_line(request, WIDTH)}"
+    top = tree.get(0)
+    if top is not None:
+        yield one_line(f"{top.text}: {ended(top)}" if top.fate != "open" else f"{top.text}: it did not end", 2 * WIDTH)
+    below: dict[int, list[Explored]] = {}
+    for event in tree.values():
+        below.setdefault(event.under, []).append(event)
+    waiting = [(event, "", n == 0) for n, event in enumerate(reversed(below.get(0, [])))]
+    while waiting:
+        event, indent, last = waiting.pop()
+        yield indent + ("`- " if last else "|- ") + _line(event)
+        inner = indent + ("   " if last else "|  ")
+        waiting += [(one, inner, n == 0) for n, one in enumerate(reversed(below.get(event.node, [])))]
+
+
+def _line(event: Explored) -> str:
+    told = f"{one_line(event.text, WIDTH)}  [{event.value:.2f}]"
+    if event.fate == "finished":
+        told += f" => {one_line(event.answer, WIDTH)}"
+    if event.fate == "dead":
+        told += f" x {one_line(event.why, WIDTH)}"
+    return told
