@@ -1,7 +1,8 @@
-"""The first calculation the embedded kernel writes: by the model alone, by recall alone, and by both as they ship.
+"""The first calculation the embedded kernel writes: without examples, by the nearest example, and as it ships.
 
-On the requests of an evaluation file whose answer is a number of the calculator; the peer is recall without a model,
-in the same run. Right is an expression whose result holds the number. Does not measure answers: that is `llmos eval`.
+On the requests of an evaluation file whose answer is a number of the calculator; the peer is the nearest example
+without a model, in the same run. Right is an expression whose result holds the number. Does not measure answers: that
+is `llmos eval`.
 """
 
 import json as jsonlib
@@ -13,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from llmos.kernel.aliases import Aliases
+from llmos.kernel.config import WEIGHTS
 from llmos.kernel.engine import CallMade, Sampling
-from llmos.kernel.local import LocalModel
-from llmos.kernel.recall import Recall, fits
+from llmos.kernel.examples import RANKER, likely
+from llmos.kernel.local import TAUGHT, LocalModel
+from llmos.kernel.ranker import Ranker
+from llmos.kernel.recall import Recall
 from llmos.kernel.tool import ToolError
 from llmos.kernel.types import Message, Part, Source, ToolCall
+from llmos.kernel.wire import EmbeddedWire
 from llmos.tools.calculator import evaluate
 from llmos.training.dialogues import system_message, tools
 from llmos.training.evaluate import wilson
@@ -29,7 +34,7 @@ Write = Callable[[list[Message]], str]
 def main(json: bool = False) -> int:
     """Measure and print a table, or with ``json`` one object: shares of right expressions with 95% intervals."""
     model = LocalModel()
-    ways: dict[str, Write] = {"model alone": alone(), "recall alone": recalled(model.recall), "both": both(model)}
+    ways: dict[str, Write] = {"without examples": alone(), "nearest example": recalled(), "both": both(model)}
     found = list(items())
     figures, intervals = {}, {}
     for name, write in ways.items():
@@ -41,7 +46,7 @@ def main(json: bool = False) -> int:
         print(jsonlib.dumps({**head, "items": len(found), "figures": figures, "intervals": intervals}))
     else:
         for name, share in figures.items():
-            print(f"{name:14} {share:6.1%}   [{intervals[name][0]:.1%}, {intervals[name][1]:.1%}] of {len(found)}")
+            print(f"{name:17} {share:6.1%}   [{intervals[name][0]:.1%}, {intervals[name][1]:.1%}] of {len(found)}")
     return 0
 
 
@@ -56,7 +61,7 @@ def items(path: Path = REQUESTS) -> Iterator[tuple[list[Message], float]]:
 
 
 def both(model: LocalModel) -> Write:
-    """The model with what it recalls."""
+    """The model with its examples."""
 
     def write(messages: list[Message]) -> str:
         for delta in model.reply(messages, tools(), Sampling(max_tokens=200)):
@@ -69,20 +74,22 @@ def both(model: LocalModel) -> Write:
 
 
 def alone() -> Write:
-    """The model that recalls nothing."""
+    """The model without examples, which it was not trained for."""
     bare = LocalModel()
-    bare.recall = Recall([])
+    assert isinstance(bare.wire, EmbeddedWire)
+    bare.wire.examples = None
     return both(bare)
 
 
-def recalled(recall: Recall) -> Write:
-    """The nearest of what was taught, whatever the model would write."""
+def recalled() -> Write:
+    """The nearest of the calculations that were taught, whatever the model would write."""
+    recall = Recall.load(WEIGHTS / TAUGHT)
+    ranker = Ranker.load(WEIGHTS / RANKER, recall)
 
     def write(messages: list[Message]) -> str:
         aliases = Aliases(messages)
-        turn = aliases.turn
-        found = recall.near(turn.told, 1, lambda e: fits(e, turn.values, turn.whole))
-        return aliases.outward(found[0].expression) if found else ""
+        found = likely(recall, aliases.turn.told, ("calculator",), aliases.turn.values, ranker=ranker)
+        return aliases.outward(found[0].answer) if found else ""
 
     return write
 

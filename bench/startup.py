@@ -1,4 +1,4 @@
-"""How quickly llmos answers a person: ``--help``, import, and a plot from the command, beside peers on this machine.
+"""How quickly llmos answers a person: ``--help``, import, a first prompt, a plot; beside peers on this machine.
 
 Peers are the commands of ``PEERS`` found on PATH or in ``$LLMOS_PEERS`` (a folder of executables); none is required.
 """
@@ -6,6 +6,7 @@ Peers are the commands of ``PEERS`` found on PATH or in ``$LLMOS_PEERS`` (a fold
 import json as jsonlib
 import os
 import platform
+import pty
 import shutil
 import statistics
 import subprocess
@@ -29,6 +30,25 @@ def seconds(command: list[str], runs: int, home: str) -> float:
     return round(statistics.median(taken), 3)
 
 
+def first_prompt(runs: int, home: str) -> float:
+    """Median seconds from the command to the first prompt of a conversation, in a terminal."""
+    taken = []
+    for _ in range(runs):
+        master, slave = pty.openpty()
+        environment = {**os.environ, "LLMOS_HOME": home, "TERM": "xterm"}
+        began = time.monotonic()
+        process = subprocess.Popen([LLMOS], stdin=slave, stdout=slave, stderr=slave, env=environment)
+        os.close(slave)
+        seen = b""
+        while b">" not in seen.partition(b"to leave")[2]:
+            seen += os.read(master, 65536)
+        taken.append(time.monotonic() - began)
+        process.kill()
+        process.wait()
+        os.close(master)
+    return round(statistics.median(taken), 3)
+
+
 def measure(runs: int = 7) -> dict[str, float]:
     """Every figure, in seconds or as a ratio."""
     path = os.pathsep.join(filter(None, [os.environ.get("LLMOS_PEERS"), os.environ.get("PATH")]))
@@ -37,6 +57,7 @@ def measure(runs: int = 7) -> dict[str, float]:
             "python_s": seconds([sys.executable, "-c", "pass"], runs, home),
             "help_s": seconds([LLMOS, "--help"], runs, home),
             "import_s": seconds([sys.executable, "-c", "import llmos"], runs, home),
+            "first_prompt_s": first_prompt(runs, home),
             "first_plot_s": seconds([LLMOS, "run", "--quiet", "plot funding rounds"], 1, home),
             "second_plot_s": seconds([LLMOS, "run", "--quiet", "plot funding rounds"], 3, home),
             "calculation_s": seconds([LLMOS, "run", "--quiet", "what is 15% of 2480?"], 3, home),

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from llmos.kernel.aliases import Aliases, Outward
+from llmos.kernel.aliases import Aliases
 from llmos.kernel.engine import CallMade, Finished, TextDelta
+from llmos.kernel.outward import Outward
+from llmos.kernel.recall import Recalled, Taught
+from llmos.kernel.turns import Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.memory.preview import preview
 
@@ -73,8 +76,8 @@ def test_code_and_answers_of_the_past_are_told_with_signs(table: str) -> None:
 
 def test_a_calculators_result_is_one_number_and_an_error_is_read() -> None:
     talk = [asked("roots of x^2 = 4"), called("calculator", expression="solve(x^2 = 4, x)"), gave("x = -2, x = 2")]
-    assert last(*talk) == "@3"
-    assert Aliases(talk).outward("They are @3.") == "They are x = -2, x = 2."
+    assert last(*talk) == "@2"
+    assert Aliases(talk).outward("They are @2.") == "They are x = -2, x = 2."
     assert last(*talk[:2], gave("error: no 4")) == "error: no 4"
 
 
@@ -120,7 +123,131 @@ def test_signs_that_come_in_pieces_are_put_together() -> None:
     assert outward.flush() == [TextDelta("~")]
 
 
+def test_a_formula_gets_a_sign_with_its_variables_and_leaves_as_its_tool_reads_it() -> None:
+    talk = [asked("draw y = 3x^2 - 4 from 0 to 5"), called("python", code="y = 3*x**2 - 4\nplt.title('3x^2 - 4')")]
+    aliases = Aliases(talk)
+    assert aliases.messages[0].text == "draw y = &1(x) from @2 to @3"
+    made = aliases.messages[1].calls[0]
+    assert isinstance(made, ToolCall)
+    assert made.arguments["code"] == "y = &1\nplt.title('&1')"
+    assert aliases.call(made) == talk[1].calls[0]
+    sum_of = aliases.call(ToolCall("c", "calculator", {"expression": "integrate(&1, x, @2, @3)"}))
+    assert isinstance(sum_of, ToolCall)
+    assert sum_of.arguments["expression"] == "integrate(3x^2 - 4, x, 0, 5)"
+
+
+def test_examples_stand_behind_a_request_with_names_for_their_words_and_programs() -> None:
+    found = [
+        Recalled(Taught("calculator", "@1% of @2", "@1% * @2"), "@2% * @1", 0.87),
+        Recalled(Taught("say", "who are you", "I am llmos."), "I am llmos.", 0.4),
+        Recalled(Taught("python", "count to @1", "print(@1)"), "print(@2)", 1.0),
+    ]
+    seen: list[Turn] = []
+
+    def examples(turn: Turn) -> list[Recalled]:
+        seen.append(turn)
+        return found
+
+    aliases = Aliases([asked("take 5 of 7"), said("I am llmos."), asked("and of 8?")], examples)
+    assert aliases.messages[0].text.splitlines() == [
+        "take @1 of @2",
+        "?8 @% of @ -> calculator `1 @2% * @1",
+        "?4 who are you -> `2",
+        "?9 count to @ -> python `3",
+    ]
+    assert aliases.messages[1].text == "`2"
+    assert [t.told for t in seen] == ["take @1 of @2", "and of @1?"]
+    assert seen[0].kinds == ("calculator", "say", "python", "lack")
+    assert [aliases.outward(f"`{n}") for n in range(1, 5)] == ["@2% * 8", "I am llmos.", "print(@2)", "`4"]
+
+
+def test_what_may_be_recalled_depends_on_what_is_there(table: str) -> None:
+    talk = [
+        asked("plot it", table),
+        called("python", code="df.plot()"),
+        gave("[plot-1.png]"),
+        said("Here."),
+        asked("x"),
+    ]
+    assert Aliases(talk[:1]).turn.kinds == ("calculator", "say", "table")
+    assert Aliases(talk).turn.kinds == ("calculator", "say", "table", "change")
+
+
 def test_a_flood_of_numbers_does_not_take_long() -> None:
     told = last(asked(" ".join(map(str, range(200_000)))))
     assert "@99 " in told
     assert "@100" not in told
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ("divide that by 9", "divide @1 by @2"),
+        ("and plus 15 percent", "@1 plus @2 percent"),
+        ("Now times 3", "@1 times @2"),
+        ("the square root of the result please", "the square root of @1 please"),
+        ("thanks, that is great", "thanks, that is great"),
+        ("what is 7 * 6", "what is @1 * @2"),
+    ],
+)
+def test_a_request_speaks_of_the_last_result(later: str, told: str) -> None:
+    before = [asked("18 * 24"), called("calculator", expression="18 * 24"), gave("432"), said("The answer is 432.")]
+    aliases = Aliases([*before, asked(later)])
+    assert aliases.messages[-1].text == told
+    assert ("432" in aliases.turn.values) == (told != later.replace("7", "@1").replace("6", "@2"))
+
+
+@pytest.mark.parametrize("result", ["x = 4", "error: it failed", "3/4", "12 km"])
+def test_only_a_plain_number_is_gone_on_with(result: str) -> None:
+    before = [asked("solve it"), called("calculator", expression="solve(x = 4, x)"), gave(result), said("So.")]
+    assert last(*before, asked("divide that by 9")) == "divide that by @1"
+
+
+FISH = (
+    "file 'fish.csv': 9 rows\ncolumns: 'year' (year, repeated), 'kind' (text, 30 values, has Cod, \"Eel, old\"), "
+    "'catch' (number)\nfirst rows:\n1970,Cod,1"
+)
+
+
+def code_of(aliases: Aliases) -> object:
+    (call,) = aliases.messages[1].calls
+    assert isinstance(call, ToolCall)
+    return call.arguments["code"]
+
+
+def test_values_that_a_preview_names_are_for_code_and_not_told() -> None:
+    aliases = Aliases([asked("catch of cod", FISH)])
+    assert "#2 'kind' (text, 30 values), #3 'catch' (number)" in aliases.messages[0].text
+    assert aliases.columns[1].values == ("Cod", "Eel, old")
+    assert [c.repeats for c in aliases.columns] == [True, True, False]
+    assert (aliases.turn.told, aliases.turn.gist) == ("#3 of cod", "#3 of ")
+
+
+def test_a_value_is_no_column_unless_it_is_called_so() -> None:
+    table = "file 'a.csv': 9 rows\ncolumns: 'seconds' (number), 'league' (text: SEC, seconds)\nfirst rows:\n"
+    assert last(asked("only the SEC", table)).endswith("only the SEC")
+    assert last(asked("only the seconds", table)).endswith("only the #1")
+
+
+def test_a_verb_is_run_as_code_that_loads_the_table_first() -> None:
+    talk = [asked("plot it", FISH)]
+    load = "df = load('fish.csv')\n"
+    plot = "ax = df.pivot_table(index='year', columns='kind', values='catch').plot()"
+    aliases = Aliases(talk)
+    assert aliases.outward("`plot #1 #3", code=True) == load + plot
+    assert aliases.outward("`plot #1 #9", code=True) == "`plot #1 #9"
+    talk += [called("python", code=load + plot), gave("[plot-1.png]"), said("Here."), asked("from 1990 on")]
+    aliases = Aliases(talk)
+    assert code_of(aliases) == "`plot #1 #3"
+    assert aliases.outward("`plot #1 #3", code=True) == plot
+    assert aliases.outward("`mean #3", code=True) == load + "df['catch'].mean()"
+    since = "ax = df[df['year'] >= 1990].plot(x='year', y='catch')"
+    assert aliases.outward("`plot #1 #3 since @1", code=True) == since
+
+
+def test_code_is_told_with_the_verb_that_an_example_has() -> None:
+    bars = "ax = df.groupby('kind')['catch'].mean().plot(kind='bar')"
+    taught = [Recalled(Taught("table", "bars", "`bar # #"), "`bar # #", 0.9)]
+    for examples, verb in ((None, "`plot #2 #3"), (lambda turn: taught, "`bar #2 #3")):
+        talk = [asked("bars", FISH), called("python", code=f"df = load('fish.csv')\n{bars}")]
+        assert code_of(Aliases(talk, examples)) == verb

@@ -148,6 +148,83 @@ def test_every_tampering_is_found(kind: str, original: dict[str, bytes], tmp_pat
         assert all(p.isascii() and p.isprintable() for p in problems)
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], list[bytes]]:
+    """A sound record of several files, and the head after each record."""
+    home, heads = tmp_path_factory.mktemp("long"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FILE_BYTES", 2000)
+        for number in range(RECORDS * 2):
+            add(Audit(home), number)
+            heads.append((home / "audit" / "head").read_bytes())
+    assert Audit(home).verify() == []
+    return {p.name: p.read_bytes() for p in (home / "audit").iterdir()}, heads
+
+
+def damage(kind: str, r: random.Random, files: dict[str, bytes], heads: list[bytes]) -> None:
+    """Tamper with the head, the key, or whole files of the record."""
+    what, _, how = kind.partition(" ")
+    data, at = files.get(what, b""), r.randrange(len(files.get(what, b"x")))
+    logs = sorted((n for n in files if n.endswith(".jsonl")), key=lambda n: (len(n), n))
+    one, other = r.sample(logs, 2)
+    match how:
+        case "edited":
+            files[what] = data[:at] + bytes([data[at] ^ r.randrange(1, 256)]) + data[at + 1 :]
+        case "cut":
+            files[what] = data[:at]
+        case "made longer":
+            files[what] = data[:at] + r.choice([b" ", b"0", b"\n", b"\xff", data[-5:]]) + data[at:]
+        case "of another record":
+            files[what] = dumped({"seq": r.randrange(40), "sha256": r.randbytes(32).hex()}, r.randbytes(32))
+        case "put back":  # a genuine one, older than a crash would leave it
+            files[what] = r.choice(heads[:-2])
+        case "made anew":
+            files[what] = r.randbytes(32)
+        case "deleted":
+            del files[what]
+        case "dropped":
+            del files[one]
+        case "emptied":
+            files[one] = b""
+        case "swapped":
+            files[one], files[other] = files[other], files[one]
+        case "copied over another":
+            files[one] = files[other]
+        case "joined in another order":
+            shuffled = r.sample(logs, len(logs))
+            if shuffled == logs:
+                shuffled.reverse()
+            files[logs[0]] = b"".join(files[n] for n in shuffled)
+            for name in logs[1:]:
+                del files[name]
+        case "a line moved":
+            # From the middle: where a file ends says nothing, the lines in their order are the record.
+            one, other = r.choice([(logs[0], r.choice(logs[1:])), (logs[1], r.choice([logs[0], *logs[2:]]))])
+            lines = files[one].splitlines(keepends=True)
+            moved = lines.pop(r.randrange(1, len(lines) - 1))
+            files[one] = b"".join(lines)
+            files[other] = r.choice([files[other] + moved, moved + files[other]])
+
+
+WHOLE = [
+    *(f"head {how}" for how in ("edited", "cut", "made longer", "of another record", "put back", "deleted")),
+    *(f"key {how}" for how in ("edited", "cut", "made longer", "made anew", "deleted")),
+    *(f"log {how}" for how in ("dropped", "emptied", "swapped", "copied over another", "joined in another order")),
+    "log a line moved",
+]
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_tampering_with_head_key_or_whole_files_is_found(
+    kind: str, long: tuple[dict[str, bytes], list[bytes]], tmp_path: Path
+) -> None:
+    for seed in range(60):
+        files = dict(long[0])
+        damage(kind, random.Random(seed), files, long[1])
+        assert files != long[0], (kind, seed)
+        assert write(tmp_path, files).verify(), (kind, seed)
+
+
 def test_each_finding_names_its_place(original: dict[str, bytes], tmp_path: Path) -> None:
     def told(lines: list[bytes], **files: bytes) -> list[str]:
         return write(tmp_path, original | {"audit.jsonl": b"".join(lines)} | files).verify()

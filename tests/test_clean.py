@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmos import LLMOS, Scripted, UsageError, cli
 from llmos.clean import seconds
-from llmos.kernel import vault
+from llmos.kernel import beneath, vault
 from llmos.kernel.types import Request
 from llmos.memory import room
 from llmos.memory.log import SessionStore
@@ -221,6 +222,25 @@ def test_sessions_behind_a_link_are_told_of_and_left(
     assert run("--keep", "0", "--yes") == 2
     assert "is a link or no folder, and is not followed" in capsys.readouterr().err
     assert left(home) == {name}
+
+
+def test_showing_changes_nothing(home: Path) -> None:
+    folder = home / "sessions" / session(home, 90) / "workspace"
+    (folder / "closed").mkdir(parents=True)
+    (folder / "closed").chmod(0)
+
+    def closed(name: Any, flags: int, *more: Any, **named: Any) -> int:  # not by chmod: root reads everything
+        if name == "closed" and not flags & os.O_PATH:
+            raise PermissionError(name)
+        return opened(name, flags, *more, **named)
+
+    opened = os.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", closed)
+        room.survey(home)
+        assert (folder / "closed").stat().st_mode & 0o777 == 0
+        beneath.usage(folder)
+    assert (folder / "closed").stat().st_mode & 0o777 == 0o700
 
 
 def test_closed_and_endless_folders_go_too(home: Path) -> None:

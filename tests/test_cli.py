@@ -22,7 +22,8 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from llmos import LLMOS, Scripted, ToolCall, UsageError, cli
-from llmos.repl import Conversation, make_prompt
+from llmos.prompting import make_prompt
+from llmos.repl import Conversation
 
 SAYS_B: dict[str, Any] = {"prompt": "b", "expect": {"contains": "b"}}
 Reply = str | dict[str, Any]
@@ -93,9 +94,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def start(*arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
+MAIN = "from llmos.cli import main; main()"
+# The memory's model computes without end.
+BUSY = f"""
+import torch
+from llmos.kernel.minilm import Embedder
+def compute():
+    while True:
+        torch.ones(1 << 18).add(1)
+Embedder.load = staticmethod(compute)
+{MAIN}
+"""
+
+
+def start(*arguments: str | bytes, code: str = MAIN, **options: Any) -> subprocess.Popen[bytes]:
     """The command as a process of its own; nothing on standard input unless given."""
-    command = [sys.executable, "-c", "from llmos.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", code, *arguments]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **{**streams, **options})
 
@@ -115,7 +129,6 @@ def test_help_and_version_load_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
     for command in ("run", "sessions", "show", "eval", "doctor", "bench", "--install-completion"):
         assert command in done.stdout
-    assert "--think" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,22 @@ def test_json_sessions_and_show(model: Model, capsys: pytest.CaptureFixture[str]
     assert len([r for r in capsys.readouterr().out.splitlines() if '"answer"' in r]) == 2
 
 
+def test_think_votes_and_show_draws_the_tree(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
+    # Of at most 15 replies 9 settle it: what comes tenth is the answer.
+    model.replies = [*[{"expression": "6 * 7"}] * 9, "42."]
+    assert cli.run_command(["run", "six times seven", "--think", "100", "--model", model.url]) == 0
+    assert capsys.readouterr().out == "42.\n"
+    assert cli.run_command(["show", "last", "--tree"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "> six times seven"
+    assert "100 s were asked for: thought: 42 (score 0.60); the vote is settled" in told[1]
+    assert len(told) == 2 + 9
+    assert cli.run_command(["run", "again", "--think", "long", "--model", model.url]) == 2
+    assert "seconds or auto" in capsys.readouterr().err
+    assert cli.run_command(["bench", "startup", "--problem", "game24"]) == 2
+    assert "takes no --problem" in capsys.readouterr().err
+
+
 def test_a_failure_is_one_line_and_exit_1(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     model.replies = [""]
     assert cli.run_command(["run", "hi", "--model", model.url]) == 1
@@ -243,6 +272,12 @@ def test_ctrl_c_keeps_the_session(model: Model) -> None:
     assert err == f'llmos: stopped; continue with: llmos run --session {started["session"]} "…"\n'
     _, shown, _ = finish(start("show", "last", "--json"))
     assert json.loads(shown.splitlines()[-1])["kind"] == "interrupted"
+
+
+def test_what_still_computes_neither_delays_nor_aborts_the_end(model: Model) -> None:
+    model.replies = ["Hello."]
+    process = start("run", "hi", "--memory", "--model", model.url, code=BUSY)
+    assert finish(process) == (0, "Hello.\n", "")
 
 
 def test_a_closed_pipe_is_quiet(model: Model) -> None:
@@ -363,12 +398,12 @@ def test_a_conversation_obeys_its_commands(tmp_path: Path, capsys: pytest.Captur
         assert talk.take("/sessions")
         assert talk.take("/help")
         assert talk.take("")
-        for wrong in ("/nope", "/files", "/files gone.csv", "/files 'open", "/session nope"):
+        for wrong in ("/nope", "/files gone.csv", "/files 'open", "/session nope"):
             with pytest.raises(UsageError):
                 talk.take(wrong)
         assert not talk.take("/quit")
     shown = capsys.readouterr().out
-    for part in ("Hello.", "One row.", "● calculator", f"session {first}", "/files PATH"):
+    for part in ("Hello.", "One row.", "● calculator", f"session {first}", "/files [PATH"):
         assert part in shown
 
 

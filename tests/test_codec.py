@@ -82,7 +82,7 @@ def test_public_forms_are_the_documented_ones() -> None:
     assert to_public(answer) == {
         "type": "answer",
         "text": "done",
-        "citations": [{"title": "t", "location": "l", "quote": ""}],
+        "citations": [{"title": "t", "location": "l", "quote": "", "number": 0, "time": 0.0}],
         "artifacts": [{"path": "/w/p.png", "mime": "image/png", "title": "Rounds"}],
         "usage": {"prompt_tokens": 10, "generated_tokens": 5, "seconds": 0.5},
     }

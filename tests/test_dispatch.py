@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from llmos.kernel.dispatch import PREVIEW, Asked, Dispatcher, middle_cut
+from llmos.kernel.dispatch import Asked, Dispatcher, middle_cut
 from llmos.kernel.labels import PLAIN
 from llmos.kernel.policy import Grant, Grants, State
-from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
+from llmos.kernel.tool import PREVIEW, Tool, ToolContext, ToolError, ToolOutput
 from llmos.kernel.types import Malformed, ToolCall, ToolResult
 
 SCHEMA = {

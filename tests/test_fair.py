@@ -1,198 +1,58 @@
-"""Turns go to the session that has had least, whatever another asks for; nothing is lost when a wait is given up."""
+"""Turns go to the session that has had least, whatever another asks for."""
 
-import ctypes
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pytest
 import torch
 
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.engine import EngineInfo, Sampling
-from llmos.kernel.fair import FairLock, Sharing, speaker, speaking
+from llmos.kernel.fair import Shares, Sharing, speaker, speaking
 from llmos.kernel.scripted import Scripted
 from llmos.kernel.types import Message, Part, Source
 
 
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Crowd:
-    """Threads that each take one turn, in the order they came; what each turn costs is in its place."""
-
-    def __init__(self, lock: FairLock, clock: Clock) -> None:
-        self.lock, self.clock = lock, clock
-        self.order: list[str] = []
-        self.threads: list[threading.Thread] = []
-
-    def come(self, name: str, cost: float = 1.0) -> None:
-        """A thread that waits before this returns."""
-
-        def turn() -> None:
-            with speaking(name), self.lock:
-                self.order.append(name)
-                self.clock.now += cost
-
-        before = self.lock.waiting()
-        self.threads.append(threading.Thread(target=turn, daemon=True))
-        self.threads[-1].start()
-        until(lambda: self.lock.waiting() > before)
-
-    def go(self) -> str:
-        """Let them have their turns; the names in order."""
-        self.lock.release()
-        for thread in self.threads:
-            thread.join(10)
-            assert not thread.is_alive()
-        return "".join(self.order)
+def turns(shares: Shares, queue: Sequence[tuple[str, float]], times: int) -> str:
+    """Who has the next ``times`` turns, of (name, cost) that all wait."""
+    waiting, order = list(queue), ""
+    for _ in range(times):
+        (one,) = shares.pick(waiting, lambda w: w[0], lambda w: w[1], 1)
+        waiting.remove(one)
+        order += one[0]
+    return order
 
 
-def until(done: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if done():
-            return
-        time.sleep(0.001)
-    raise AssertionError("it never came about")
+def test_a_name_that_asks_often_has_no_more_than_one_that_asks_once_in_a_while() -> None:
+    assert turns(Shares(), [("a", 1.0)] * 5 + [("b", 1.0)] * 2, 7) == "ababaaa"
 
 
-@pytest.fixture
-def crowd() -> Crowd:
-    clock = Clock()
-    lock = FairLock(clock)
-    with speaking("gate"):
-        lock.acquire()  # let go by Crowd.go
-    return Crowd(lock, clock)
+def test_what_a_turn_costs_counts() -> None:
+    assert turns(Shares(), [("a", 3.0)] * 3 + [("b", 1.0)] * 6, 7).count("b") == 5
 
 
-def test_a_flood_does_not_keep_another_waiting(crowd: Crowd) -> None:
-    for _ in range(12):
-        crowd.come("a")
-    for _ in range(3):
-        crowd.come("b")
-    assert crowd.go() == "abababaaaaaaaaa"
+def test_who_comes_late_waits_for_nothing_that_was_had_before_and_who_was_away_saves_nothing_up() -> None:
+    shares = Shares()
+    assert turns(shares, [("a", 1.0)] * 50, 50) == "a" * 50
+    assert turns(shares, [("a", 1.0)] * 4 + [("b", 1.0)] * 4, 6) in ("bababa", "ababab")
+    turns(shares, [("a", 1.0)] * 50, 50)
+    assert turns(shares, [("b", 1.0)] * 4 + [("a", 1.0)] * 4, 6).count("b") == 3
 
 
-def test_turns_are_counted_in_seconds(crowd: Crowd) -> None:
-    for _ in range(3):
-        crowd.come("a", 4.0)  # long prompts
-    for _ in range(9):
-        crowd.come("b", 1.0)
-    assert crowd.go() == "abbbbabbbbab"
+def test_of_many_at_once_each_name_has_as_many() -> None:
+    asking = [("flood", n) for n in range(20)] + [("one", 0), ("two", 0)]
+    picked = Shares().pick(asking, lambda w: w[0], lambda w: 1.0, 6)
+    assert [name for name, _ in picked].count("flood") == 4
+    assert {"one", "two"} <= {name for name, _ in picked}
+    assert [n for name, n in picked if name == "flood"] == [0, 1, 2, 3]
 
 
-def test_many_names_take_turns_and_the_first_come_goes_first_within_a_name(crowd: Crowd) -> None:
-    for name in "aaabbbccc":
-        crowd.come(name)
-    assert crowd.go() == "abcabcabc"
-
-
-def test_who_was_away_saves_nothing_up_and_who_is_new_waits_for_nobodys_past(crowd: Crowd) -> None:
-    with speaking("gate"):
-        crowd.lock.release()
-    for _ in range(50):
-        with speaking("a"), crowd.lock:
-            crowd.clock.now += 1.0
-    with speaking("gate"):
-        crowd.lock.acquire()
-    for name in "bbbbaaaa":
-        crowd.come(name)
-    assert crowd.go() == "babababa"
-
-
-def test_it_can_be_taken_again_by_its_holder_only() -> None:
-    lock = FairLock()
-    with lock, lock:
-        other = threading.Thread(target=lambda: outcome.append(raised(lock.release)))
-        outcome: list[type[BaseException] | None] = []
-        other.start()
-        other.join(10)
-    assert outcome == [RuntimeError]
-    assert raised(lock.release) is RuntimeError
-    with lock:  # free again
-        pass
-
-
-def raised(act: Callable[[], object]) -> type[BaseException] | None:
-    try:
-        act()
-    except BaseException as error:
-        return type(error)
-    return None
-
-
-def test_a_wait_that_is_given_up_leaves_nothing_behind(crowd: Crowd) -> None:
-    crowd.come("a")
-    given_up = threading.Thread(target=lambda: outcome.append(raised(impatient)), daemon=True)
-    outcome: list[type[BaseException] | None] = []
-
-    def impatient() -> None:
-        with speaking("b"), crowd.lock:
-            raise AssertionError("never had a turn")
-
-    given_up.start()
-    until(lambda: crowd.lock.waiting() == 2)
-    assert given_up.ident is not None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(given_up.ident), ctypes.py_object(KeyboardInterrupt))
-    crowd.come("c")
-    assert crowd.go() == "ac"
-    given_up.join(10)
-    assert outcome == [KeyboardInterrupt]
-    with crowd.lock:
-        assert crowd.lock.waiting() == 0
-
-
-def test_ctrl_c_while_it_waits_takes_the_wait_back() -> None:
-    lock, held, over = FairLock(), threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock:
-            held.set()
-            until(lambda: lock.waiting() == 1)
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            over.wait(10)
-
-    holder = threading.Thread(target=hold, daemon=True)
-    holder.start()
-    held.wait(10)
-    with pytest.raises(KeyboardInterrupt):
-        lock.acquire()
-    assert lock.waiting() == 0
-    over.set()
-    holder.join(10)
-    with lock:
-        assert lock.waiting() == 0
-
-
-def test_it_holds_under_a_storm_and_forgets_whom_it_served() -> None:
-    lock, inside, worst = FairLock(), [0], [0]
-
-    def storm(name: int) -> None:
-        for _ in range(200):
-            with speaking(name % 7), lock:
-                inside[0] += 1
-                worst[0] = max(worst[0], inside[0])
-                inside[0] -= 1
-
-    threads = [threading.Thread(target=storm, args=(n,)) for n in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert worst == [1]
-    assert lock.waiting() == 0
-    assert not lock._had
-    assert not lock._waiting
-    assert not lock._starts
+def test_nobody_is_remembered_for_good() -> None:
+    shares = Shares()
+    for n in range(100):
+        shares.pick([n], lambda w: w, lambda w: 1.0, 1)
+    assert len(shares._had) <= 1
 
 
 def test_a_session_speaks_in_its_own_name_and_only_while_it_does() -> None:
@@ -212,13 +72,12 @@ def test_a_session_speaks_in_its_own_name_and_only_while_it_does() -> None:
 
 
 class Net:
-    """A network of which every pass takes a second of the clock."""
+    """A network that notes for whom each pass is."""
 
     rewindable = True
     info = EngineInfo(vocabulary=8, context_length=1000, parameters=0, device="cpu", dtype="none")
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self) -> None:
         self.served: list[object] = []
 
     def store(self) -> Any:
@@ -232,21 +91,17 @@ class Net:
 
     def run(self, ids: Sequence[int], store: Any) -> torch.Tensor:
         self.served.append(speaker())
-        self.clock.now += 1.0
         time.sleep(0.001)  # so that the others come to wait
         return torch.zeros(8)
 
 
 def test_under_an_engine_one_sessions_threads_have_together_what_another_has() -> None:
-    clock = Clock()
-    net = Net(clock)
+    net = Net()
     engine = TorchEngine(net)
-    engine.lock = FairLock(clock)
     ready = threading.Barrier(9)
 
     def decode(name: str, seed: int) -> None:
         ready.wait(10)
-        branch = None
         with speaking(name):
             branch = engine.open([1, 2, seed])
             for _ in branch.decode(Sampling(max_tokens=40)):
@@ -258,7 +113,7 @@ def test_under_an_engine_one_sessions_threads_have_together_what_another_has() -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(net.served) == 9 * 40
     last = len(net.served) - net.served[::-1].index("one")
     # Alone it would need 40 passes, in one queue with eight others 360; with half of them all, about 80.

@@ -12,8 +12,9 @@ import pytest
 from llmos.kernel import wire
 from llmos.kernel.bits import pack
 from llmos.kernel.codec import Codec
-from llmos.kernel.engine import CallMade, TextDelta
+from llmos.kernel.engine import CallMade, Sampling, TextDelta
 from llmos.kernel.grammar import TEXT_LIMIT, Grammars, TurnGrammar, bounded
+from llmos.kernel.local import LocalModel
 from llmos.kernel.tool import Tool, ToolOutput
 from llmos.kernel.types import ToolCall
 
@@ -207,6 +208,43 @@ def test_strings_lists_and_objects_get_bounds_where_they_have_none() -> None:
 def test_bits_are_packed_little_endian() -> None:
     assert pack([0, 33], 64).tolist() == [1, 2]
     assert pack([31], 40).tolist() == [-(2**31), 0]
+
+
+@pytest.mark.slow
+def test_ten_thousand_sampled_calls_are_all_valid(tmp_path: Path, qwen3_folder: Any) -> None:
+    assert sampled_calls(qwen3_folder(tmp_path), 10_000) == 10_000
+
+
+def test_sampled_calls_are_all_valid(tmp_path: Path, qwen3_folder: Any) -> None:
+    assert sampled_calls(qwen3_folder(tmp_path), 64) == 64
+
+
+def sampled_calls(folder: Path, wanted: int) -> int:
+    """Calls at temperature 1.5 from a random-weight model, 32 branches at once; how many of them are valid."""
+    jsonschema = pytest.importorskip("jsonschema")
+    model = LocalModel(folder)
+    form = model.wire.form
+    prompt = [*model.wire.codec.encode("go"), *form.opens]
+    schemas = {t.name: bounded(t.parameters) for t in TOOLS}
+    good = 0
+    for start in range(0, wanted, 32):
+        forks = model.engine.open(prompt).fork(min(32, wanted - start))
+        streams = []
+        for n, fork in enumerate(forks):
+            grammar = model.grammars.turn(TOOLS)
+            assert grammar.accept(next(iter(form.opens)))
+            how = Sampling(temperature=1.5, seed=start + n, max_tokens=300)
+            streams.append(fork.decode(how, grammar, (*form.closes, *form.stops)))
+        for stream, fork in zip(streams, forks, strict=True):
+            body = [step.token for step in stream]
+            parser = model.wire.parser()
+            found = [d for i in [*form.opens, *body] for d in parser.feed(i)]
+            (call,) = [d.call for d in found if isinstance(d, CallMade)]
+            assert isinstance(call, ToolCall), call
+            jsonschema.validate(call.arguments, schemas[call.name])
+            good += 1
+            fork.close()
+    return good
 
 
 def test_forced_ids_are_those_the_kernel_was_taught(codec: Codec, grammars: Grammars) -> None:

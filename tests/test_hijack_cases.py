@@ -199,7 +199,7 @@ class Stage:
         elif case.carrier == "pasted":
             request = f"summarise this for me: {case.says}"
         elif case.carrier == "persona":
-            self.monkeypatch.setattr("llmos.app.load", lambda name: f"You are a coach.\n{case.says}")
+            self.monkeypatch.setattr("llmos.talk.load", lambda name: f"You are a coach.\n{case.says}")
         elif case.carrier == "library":
             request, gold = "plot the gold price since 2000", library.best("plot the gold price since 2000")
             assert gold is not None
@@ -289,7 +289,7 @@ def test_somebody_who_says_yes_gets_what_was_shown(stage: Stage) -> None:
 
 
 def test_with_a_policy_that_allows_all_it_happens(stage: Stage) -> None:
-    stage.monkeypatch.setattr("llmos.kernel.dispatch.decide", lambda *a: Ruling("allow", "off"))
+    stage.monkeypatch.setattr("llmos.kernel.dispatch.decide", lambda *a, **k: Ruling("allow", "off"))
     missing = {c.name for c in stage.case.meant} - NAMES
     stage.play(calls=stage.case.meant, extra=[stage.world.act(name) for name in sorted(missing)])
     acts = [(c.name, c.arguments) for c in stage.case.meant if c.name not in READERS]

@@ -120,7 +120,7 @@ def copyless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def permissive(monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that allows all."""
-    monkeypatch.setattr("llmos.kernel.dispatch.decide", lambda *a: Ruling("allow", "off"))
+    monkeypatch.setattr("llmos.kernel.dispatch.decide", lambda *a, **k: Ruling("allow", "off"))
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -47,6 +48,40 @@ def test_public_names_are_there_and_documented() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = llmos.nothing
     assert PROJECT["project"]["version"] == llmos.__version__
+
+
+def members() -> Iterator[tuple[str, object]]:
+    """Every public name, and every public method and property of those that are classes."""
+    for name in llmos.__all__:
+        thing = getattr(llmos, name)
+        for one in get_args(thing) or (thing,):
+            yield f"{name}: {one.__name__}", one
+            for owner in one.__mro__ if isinstance(one, type) else ():
+                if owner.__module__.startswith("llmos"):
+                    yield from ((f"{one.__name__}.{n}", m) for n, m in vars(owner).items() if not n.startswith("_"))
+
+
+def test_the_whole_public_api_has_docstrings() -> None:
+    found = list(members())
+    assert len(found) > 100
+    silent = []
+    for name, thing in found:
+        function = thing.fget if isinstance(thing, property) else getattr(thing, "__func__", thing)
+        # Without a docstring a dataclass has its signature for one.
+        own = function.__doc__ if isinstance(function, type) or inspect.isfunction(function) else "a value"
+        if not own or not own.strip() or own.startswith(f"{getattr(function, '__name__', '')}("):
+            silent.append(name)
+    assert silent == []
+
+
+def test_the_reference_is_made_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("pdoc")
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "reference.py", tmp_path], capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "llmos.html").read_text()
+    assert [name for name in llmos.__all__ if f'id="{name}"' not in page] == []
 
 
 def test_importing_llmos_is_light_and_silent() -> None:

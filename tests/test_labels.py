@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmos import LLMOS, Scripted, Tool, ToolCall, ToolContext, ToolOutput
-from llmos.kernel.labels import PLAIN, context_label, join, label_of, result_label, spell, state_of
+from llmos.kernel.labels import PLAIN, acts, context_label, join, label_of, result_label, spell, state_of
 from llmos.kernel.policy import State
-from llmos.kernel.types import Attachment, Call, Decision, Label, Request, Result, Source, Text, ToolResult
+from llmos.kernel.types import Attachment, Call, Decision, Label, Request, Result, Source, Started, Text, ToolResult
 
 names = st.tuples(st.sampled_from(["user", "file:a", "web:host", "tool:python"])).map(lambda t: t[:1])
 labels = st.builds(Label, names, st.sampled_from(["trusted", "untrusted"]), st.sampled_from(["anyone", "user"]))
@@ -63,12 +63,32 @@ def test_a_session_never_gets_less_tainted() -> None:
     assert context_label([asked]).integrity == "trusted"
     assert context_label([asked, attached]).readers == "user"
     assert state_of([asked, result, asked]) == State(untrusted=True)
+    assert state_of([attached]) == State(untrusted=True, private=True)
+    kept = context_label([attached, result])
+    assert kept == Label(("file:a", "system", "tool:t", "user"), "untrusted", "user")
     acted = Decision(id="e4", call_id="r1", verdict="ask", rule="writes", approved=True, acts=True)
     refused = Decision(id="e5", call_id="r2", verdict="ask", rule="writes", approved=False, acts=True)
     denied = Decision(id="e6", call_id="r3", verdict="deny", rule="x", acts=True)
     boxed = Decision(id="e7", call_id="r4", verdict="allow", rule="boxed")
     assert state_of([asked, acted]).acted
     assert not state_of([asked, refused, denied, boxed]).acted
+
+
+def test_instructions_that_others_wrote_count_as_their_text() -> None:
+    begun = Started(id="e1", session="s", model="m", persona="tea")
+    assert context_label([begun]) == context_label([])
+    assert context_label([replace(begun, foreign=True)]) == Label(("persona:tea", "system"), "untrusted")
+
+
+def test_a_label_is_told_in_a_line() -> None:
+    assert spell(Label(("file:a", "user"), "untrusted", "user")) == "untrusted private from file:a, user"
+    assert spell(PLAIN) == "trusted from nowhere"
+
+
+def test_computing_in_the_box_is_no_act() -> None:
+    assert [acts(made(*does)) for does in ((), ("exec",), ("net",), ("exec", "write"))] == [False, False, True, True]
+    assert acts(replace(made(), capabilities=None))
+    assert acts(None)
 
 
 def test_labels_are_kept_in_the_log_and_survive_reading(tmp_path: Path) -> None:

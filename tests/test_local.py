@@ -10,14 +10,17 @@ import pytest
 import torch
 
 from llmos.kernel import wire
-from llmos.kernel.branches import TorchEngine, common_prefix
+from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade, Delta, EngineInfo, Finished, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, ModelError
+from llmos.kernel.holds import common_prefix
 from llmos.kernel.lean import Lean
 from llmos.kernel.local import LocalModel, StopStrings, find
-from llmos.kernel.sampler import Sampler
+from llmos.kernel.sampler import Sampler, pick
+from llmos.kernel.stores import Stores
 from llmos.kernel.tool import Tool, ToolOutput
+from llmos.kernel.tree import Tree
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 
 EXPRESSION = {"expression": {"type": "string", "maxLength": 30}}
@@ -192,7 +195,9 @@ def test_closing_a_reply_early_frees_its_branches(speak: Callable[..., LocalMode
     next(reply)
     reply.close()  # type: ignore[attr-defined]
     assert isinstance(model.engine, TorchEngine)
-    assert all(s.users == 0 for s in model.engine._slots)
+    keep = model.engine.keep
+    assert isinstance(keep, Stores)
+    assert all(s.users == 0 for s in keep.slots)
 
 
 # From here on: random checkpoints, whose words mean nothing but whose numbers must agree.
@@ -236,6 +241,19 @@ def test_choices_hold(model: LocalModel) -> None:
     how = Sampling(choices=("positive", "negative"), temperature=1.5)
     deltas = list(model.reply(ASKED, [], how, n=6))
     assert {text_of(deltas, b) for b in range(6)} <= {"positive", "negative"}
+
+
+def test_given_texts_are_scored(model: LocalModel) -> None:
+    yes, no = model.score(ASKED, [], ["yes", "no, not at all"])
+    assert yes
+    assert len(no) > len(yes)
+    assert all(p < 0 for p in [*yes, *no])
+
+
+def test_banned_letters_are_never_written(model: LocalModel) -> None:
+    table = model.wire.codec.bytes_of
+    bias = tuple((i, -float("inf")) for i, b in enumerate(table) if b and b != b"a")
+    assert set(text_of(list(model.reply(ASKED, [], Sampling(max_tokens=20, bias=bias))))) <= {"a"}
 
 
 def test_what_was_computed_is_not_computed_again(folder: Path) -> None:
@@ -298,27 +316,36 @@ def test_an_interrupted_pass_harms_no_branch_beside_it(folder: Path, monkeypatch
     prompt = list(range(50))
     root = engine.open(prompt)
     one, two = root.fork(2)
-    run = engine.net.run
+    assert isinstance(engine.keep, Tree)
+    net = engine.keep.net
+    run = net.run
 
-    def broken(ids: Sequence[int], store: Any) -> torch.Tensor:
+    def broken(pieces: Sequence[Any], rows: Any) -> list[torch.Tensor]:
         raise KeyboardInterrupt
 
     one.extend([1])
-    monkeypatch.setattr(engine.net, "run", broken)
+    monkeypatch.setattr(net, "run", broken)
     with pytest.raises(KeyboardInterrupt):
         decode(one)
-    monkeypatch.setattr(engine.net, "run", run)
+    monkeypatch.setattr(net, "run", run)
     assert decode(two) == decode(TorchEngine(Lean(folder)).open(prompt))
     assert decode(one) == decode(TorchEngine(Lean(folder)).open([*prompt, 1]))
 
 
-def test_few_idle_slots_are_kept(folder: Path) -> None:
-    engine = TorchEngine(Lean(folder))
-    for n in range(12):
-        branch = engine.open([n, n, n])
-        decode(branch, 2)
+def test_what_is_kept_fits_the_budget_and_the_oldest_goes_first(folder: Path) -> None:
+    engine = TorchEngine(Lean(folder), budget=3 * 40 * 2 * 2 * 2 * 16 * 4)
+    assert isinstance(engine.keep, Tree)
+    prompts = [[n] * 40 for n in range(1, 7)]
+    for prompt in prompts:
+        branch = engine.open(prompt)
+        decode(branch, 1)
         branch.close()
-    assert len(engine._slots) <= 4
+    assert 0 < engine.keep.held <= engine.keep.budget
+    before = engine.computed
+    decode(engine.open(prompts[-1]), 1)
+    assert engine.computed == before + 1
+    decode(engine.open(prompts[0]), 1)
+    assert engine.computed == before + 1 + 40
 
 
 def test_an_engine_refuses_what_does_not_fit(folder: Path) -> None:
@@ -372,6 +399,36 @@ def test_greedy_takes_the_best_and_tells_its_logprob() -> None:
 )
 def test_cut_offs_keep_the_right_tokens(how: Sampling, left: set[int]) -> None:
     assert draws(how) == left
+
+
+def test_top_p_is_exact_over_many_tokens() -> None:
+    logits = torch.linspace(0.0, 1.0, 2000)
+    p = logits.softmax(0).flip(0)
+    kept = int((p.cumsum(0) - p < 0.5).sum())
+    drawn = draws(Sampling(temperature=1.0, top_p=0.5), logits, 3000)
+    assert min(drawn) >= 2000 - kept
+    assert min(drawn) < 2000 - kept + 60
+
+
+def test_biases_boost_and_ban() -> None:
+    assert Sampler(Sampling(bias=((3, 10.0), (0, -torch.inf))), []).pick(LOGITS).token == 3
+    assert draws(Sampling(temperature=1.0, bias=((0, -torch.inf), (1, -torch.inf)))) == {2, 3}
+
+
+def test_many_are_picked_as_each_would_be_alone() -> None:
+    logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0))
+    hows = [Sampling(temperature=0.7, seed=n, top_p=0.9) for n in range(3)]
+    hows += [Sampling(), Sampling(temperature=1.0, seed=7, repetition_penalty=1.3), Sampling(temperature=1.0, seed=8)]
+    mask = torch.full((2,), -1, dtype=torch.int32).numpy()
+    masks = [None, mask, None, None, mask, None]
+    together = [Sampler(how, [1, 2]) for how in hows]
+    alone = [Sampler(how, [1, 2]) for how in hows]
+    for _ in range(20):
+        steps = pick(together, logits, masks)
+        for step, sampler, row, bits in zip(steps, alone, logits, masks, strict=True):
+            one = sampler.pick(row, bits)
+            assert one.token == step.token
+            assert one.logprob == pytest.approx(step.logprob, abs=1e-5)
 
 
 def test_penalties_and_masks() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from llmos.kernel import grants as grant_file
 from llmos.kernel import policy
 from llmos.kernel.errors import UsageError
-from llmos.kernel.policy import EVERYTHING, Grant, Grants, State, decide, rules
-from llmos.kernel.tool import Capability, Tool, ToolOutput
+from llmos.kernel.policy import EVERYTHING, Grant, Grants, Rule, State, decide, read_rules, rules
+from llmos.kernel.tool import Capability, Reach, Tool, ToolOutput
 from llmos.kernel.types import Label
 
 PLAIN = Label()
@@ -20,6 +20,7 @@ UNTRUSTED = Label((), "untrusted")
 PRIVATE = Label((), "trusted", "user")
 BOTH = Label((), "untrusted", "user")
 ORDER = {"allow": 0, "ask": 1, "deny": 2}
+REACHES: tuple[Reach, ...] = ("named", "found", "anywhere")
 ALLOWED, DENIED = Grants(allow=(Grant("t"),)), Grants(deny=(Grant("t"),))
 
 
@@ -38,6 +39,7 @@ def verdict(
     return decide(asked, "{}", label, state, grants, attended).verdict
 
 
+NOTES: list[tuple[Capability, ...]] = [(), ("exec",), ("note",), ("note", "exec")]
 ACTS: list[tuple[Capability, ...]] = [("net",), ("write",), ("spend",), ("exec", "net"), ("write", "spend")]
 
 
@@ -105,10 +107,36 @@ def test_a_grant_may_speak_of_some_arguments_alone() -> None:
     assert decide(other, '{"city":"Berlin","n":3}', PLAIN, State(), berlin).verdict == "ask"
 
 
+def test_a_star_is_any_value_but_the_argument_must_be_there() -> None:
+    anything = Grant("t", (("to", "mum"), ("body", "*")))
+    assert anything.covers("t", {"to": "mum", "body": "hi", "bcc": "x"})
+    assert not anything.covers("t", {"to": "mum"})
+    assert not anything.covers("t", {"to": "x", "body": "hi"})
+    assert not anything.covers("u", {"to": "mum", "body": "hi"})
+    assert anything.covers_whole("t", {"to": "mum", "body": ""})
+    assert not anything.covers_whole("t", {"to": "mum", "body": "hi", "bcc": "x"})
+    assert Grant("t").covers_whole("t", {"whatever": 1})
+    assert not Grant("t").covers_whole("u", {})
+
+
+def test_a_denial_may_speak_of_some_arguments_and_holds_whatever_else_there_is() -> None:
+    never = Grants(allow=(Grant("t"),), deny=(Grant("t", (("to", "boss"),)),))
+    assert decide(tool("net"), '{"bcc":"x","to":"boss"}', PLAIN, State(), never).rule == "denied-by-you"
+    assert decide(tool("net"), '{"to":"mum"}', PLAIN, State(), never).rule == "granted-by-you"
+    assert decide(None, "{}", PLAIN, State(), Grants(deny=(Grant("XXXX"), Grant("")))).rule == "unknown-tool"
+
+
+def test_a_ruling_says_why() -> None:
+    why = {rule.name: rule.why for rule in rules()}
+    for attended in (True, False):
+        assert decide(tool("net"), "{}", PLAIN, State(), attended=attended).why == why["reaches-out"]
+    assert decide(tool(), "{}", PLAIN, State()).why == why["pure"]
+
+
 def test_what_no_rule_speaks_of_is_denied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "rules", lambda: ())
     ruling = decide(tool(), "{}", PLAIN, State(), ALLOWED)
-    assert (ruling.verdict, ruling.rule) == ("deny", "no-rule")
+    assert (ruling.verdict, ruling.rule, ruling.why) == ("deny", "no-rule", "no rule allows it")
 
 
 capabilities = st.one_of(st.none(), st.frozensets(st.sampled_from(sorted(EVERYTHING))))
@@ -137,6 +165,28 @@ def test_more_taint_never_allows_more(
         assert ORDER[verdict(made(does), tainted, bits, grants, attended)] >= before
 
 
+@given(capabilities, labels, states, st.booleans(), st.lists(st.sampled_from(["", "a=1", "a=*", "a=1 b=2"])), st.data())
+def test_a_further_denial_never_allows_more(
+    does: frozenset[Capability] | None,
+    label: Label,
+    state: State,
+    attended: bool,
+    held: list[str],
+    data: st.DataObject,
+) -> None:
+    arguments = data.draw(st.sampled_from(["{}", '{"a":1}', '{"a":1,"b":2}', '{"a":2}']))
+    mine = tuple(grant_file.parse(f"t {line}") for line in held)
+    cut = data.draw(st.integers(0, len(mine)))
+    some, all_of_them = Grants(mine[cut:], mine[:cut]), Grants(mine[cut:], mine)
+    before = decide(made(does), arguments, label, state, some, attended)
+    after = decide(made(does), arguments, label, state, all_of_them, attended)
+    assert ORDER[after.verdict] >= ORDER[before.verdict]
+    fewer = decide(made(does), arguments, label, state, Grants((), mine[:cut]), attended)
+    assert ORDER[fewer.verdict] >= ORDER[before.verdict]
+    if after.rule != before.rule:
+        assert after.rule == "denied-by-you"
+
+
 @given(capabilities, st.sampled_from(sorted(EVERYTHING)), labels, states, everything, st.booleans())
 def test_more_effects_or_fewer_people_never_allow_more(
     does: frozenset[Capability] | None,
@@ -162,13 +212,39 @@ def test_without_a_grant_only_computing_is_allowed(
     does: frozenset[Capability] | None, label: Label, state: State, attended: bool
 ) -> None:
     allowed = verdict(made(does), label, state, Grants(), attended) == "allow"
-    assert allowed == (does is not None and does <= {"exec"})
+    tainted = state.untrusted or label.integrity == "untrusted"
+    keeps = does == frozenset[Capability]({"note"}) and not tainted
+    assert allowed == (does is not None and (does <= {"exec"} or keeps))
+
+
+def test_a_note_is_kept_freely_until_others_text_is_in_view() -> None:
+    assert verdict(tool("note"), PRIVATE, attended=False) == "allow"
+    assert verdict(tool("note"), UNTRUSTED) == "ask"
+    assert verdict(tool("note"), PLAIN, State(untrusted=True), ALLOWED) == "ask"
+    assert verdict(tool("note"), BOTH, attended=False) == "deny"
+
+
+@given(capabilities, labels, states, everything, st.booleans())
+def test_where_a_call_leads_matters_only_to_reading_the_web(
+    does: frozenset[Capability] | None, label: Label, state: State, grants: Grants, attended: bool
+) -> None:
+    asked = [decide(made(does), "{}", label, state, grants, attended, reach=reach) for reach in REACHES]
+    order = [ORDER[ruling.verdict] for ruling in asked]
+    assert order == sorted(order)
+    if does != frozenset({"net"}):
+        assert len({ruling.verdict for ruling in asked}) == 1
+    private = state.private or label.readers == "user"
+    if private:
+        assert asked[1].verdict == asked[2].verdict
+    for ruling, reach in zip(asked, REACHES, strict=True):
+        worse = decide(made(does), "{}", BOTH, State(True, True, True), grants, attended, reach=reach)
+        assert ORDER[worse.verdict] >= ORDER[ruling.verdict]
 
 
 def test_every_rule_decides_something() -> None:
     seen = set()
     for does, label, grants, attended in product(
-        [None, *map(frozenset, [(), ("exec",), *ACTS])],
+        [None, *(frozenset[Capability](c) for c in NOTES), *(frozenset[Capability](c) for c in ACTS)],
         [PLAIN, UNTRUSTED, PRIVATE, BOTH],
         [Grants(), ALLOWED, DENIED],
         [True, False],
@@ -176,6 +252,7 @@ def test_every_rule_decides_something() -> None:
         seen.add(decide(made(does), "{}", label, State(), grants, attended).rule.partition(",")[0])
     seen.add(decide(None, "{}", PLAIN, State()).rule)
     seen.add(decide(tool("net"), "{}", PLAIN, State(), secret=True).rule)
+    seen |= {decide(tool("net"), "{}", PLAIN, State(), reach=reach).rule for reach in REACHES}
     assert seen == {rule.name for rule in rules()}
     assert all(rule.why for rule in rules())
 
@@ -183,9 +260,10 @@ def test_every_rule_decides_something() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[[rule]]\nname = "x"\nverdict = "perhaps"', "verdict"),
+        ('[[rule]]\nname = "x"\nverdict = "perhaps"', "rule 'x' has no verdict"),
         ('[[rule]]\nname = "x"\nverdict = "ask"\nmood = 1', "'mood'"),
         ('[[rule]]\nname = "x"\nverdict = "ask"\ndoes = ["fly"]', "'fly'"),
+        ('[[rule]]\nname = "x"\nverdict = "ask"\nreach = ["home"]', "'home'"),
     ],
 )
 def test_rules_that_say_nonsense_are_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -195,8 +273,21 @@ def test_rules_that_say_nonsense_are_refused(tmp_path: Path, text: str, told: st
         rules(path)
 
 
+def test_rules_are_read_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text("")
+    assert read_rules(path) == ()
+    lines = ['name = "é"', 'verdict = "ask"', 'why = "w"', "yes = true", "tainted = false", 'only = ["exec"]']
+    more = '[[rule]]\nname = "n"\nverdict = "deny"\ndoes = ["net", "spend"]\n'
+    path.write_text("\n".join(["[[rule]]", *lines, more]), encoding="utf-8")
+    assert read_rules(path) == (
+        Rule("é", "ask", "w", True, tainted=False, only=frozenset({"exec"})),
+        Rule("n", "deny", does=frozenset({"net", "spend"})),
+    )
+
+
 def test_grants_are_kept_changed_and_taken_back(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+    home = tmp_path / "not" / "yet" / "home"
     assert grant_file.load(home) == Grants()
     kept = grant_file.change(Grants(), "allow", grant_file.parse("weather city=Berlin"), "weather")
     kept = grant_file.change(kept, "deny", Grant("python"), "python")
@@ -205,6 +296,17 @@ def test_grants_are_kept_changed_and_taken_back(tmp_path: Path) -> None:
     assert grant_file.change(kept, "deny", Grant("weather"), "weather").allow == ()
     assert grant_file.change(kept, "", None, "python").deny == ()
     assert json.loads((home / "policy.toml").read_text().splitlines()[1].partition("=")[2]) == ["weather city=Berlin"]
+    grant_file.save(home, Grants((Grant("note", (("text", "é=世"),)),)))
+    assert grant_file.load(home) == Grants((Grant("note", (("text", "é=世"),)),))
+    (home / "policy.toml").write_text('deny = ["python"]\n')
+    assert grant_file.load(home) == Grants((), (Grant("python"),))
+
+
+def test_a_condition_needs_a_name_and_an_equals_sign() -> None:
+    assert grant_file.condition("a=b=c") == ("a", "b=c")
+    for text in ("city", "=x"):
+        with pytest.raises(ValueError, match="no condition of the form argument=value"):
+            grant_file.condition(text)
 
 
 @pytest.mark.parametrize("text", ["allow = 3", "allow = [", 'allow = ["weather city"]', 'allow = [""]'])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-from llmos import LLMOS, QuotaError, Scripted, Tool, ToolCall, ToolContext, ToolOutput, UsageError, cli, repl
+from llmos import LLMOS, QuotaError, Scripted, Tool, ToolCall, ToolContext, ToolOutput, UsageError, cli, prompting
 from llmos.kernel import beneath
 from llmos.kernel.scripted import Reply
 from llmos.kernel.types import Answer, Call, Failure, Request, Result
@@ -218,9 +218,9 @@ def test_the_sessions_are_measured_now_and_then_only(home: Path, monkeypatch: py
     measured: list[str] = []
     real = beneath.usage
 
-    def counted(root: Path, strict: bool = True) -> beneath.Usage:
+    def counted(root: Path, strict: bool = True, mend: bool = True) -> beneath.Usage:
         measured.append(root.name)
-        return real(root, strict)
+        return real(root, strict, mend)
 
     monkeypatch.setattr(beneath, "usage", counted)
     with system(home, "first") as llmos:
@@ -307,10 +307,10 @@ def test_attaching_without_a_system_has_the_built_in_quotas(tmp_path: Path) -> N
 def test_a_full_history_is_kept_and_not_added_to(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(repl, "MOST_HISTORY", 10)
-    assert isinstance(repl.make_prompt(home).history, FileHistory)
+    monkeypatch.setattr(prompting, "MOST_HISTORY", 10)
+    assert isinstance(prompting.make_prompt(home).history, FileHistory)
     (home / "history").write_text("# today\n+what is 2 + 2?\n")
-    assert isinstance(repl.make_prompt(home).history, InMemoryHistory)
+    assert isinstance(prompting.make_prompt(home).history, InMemoryHistory)
     assert (
         capsys.readouterr().err
         == f"llmos: {home / 'history'} is full and not added to; move it away to begin a new one\n"

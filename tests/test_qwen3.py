@@ -1,6 +1,7 @@
 """Our two Qwen3 forward passes against transformers' own, on random checkpoints; and what cannot be loaded."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from llmos.kernel.attend import Piece
+from llmos.kernel.checkpoint import choose_dtype
 from llmos.kernel.errors import ModelError
-from llmos.kernel.lean import Lean, LeanStore, choose_dtype
+from llmos.kernel.lean import KERNELS, Lean, keep_few_kernels
 from llmos.kernel.qwen3 import KVCache, Qwen3, Qwen3Config
 
 SHAPES: list[dict[str, Any]] = [
@@ -22,6 +25,12 @@ SHAPES: list[dict[str, Any]] = [
 @pytest.fixture(params=SHAPES, ids=["tied", "grouped, untied", "one kv head"])
 def folder(request: pytest.FixtureRequest, qwen3_folder: Callable[..., Path], tmp_path: Path) -> Path:
     return qwen3_folder(tmp_path, **request.param)
+
+
+def after(net: Lean, ids: list[int]) -> torch.Tensor:
+    """The logits after ``ids``."""
+    rows = net.rows()
+    return net.run([Piece(rows.take(), ids)], rows)[0][0]
 
 
 def reference(folder: Path, ids: list[int]) -> torch.Tensor:
@@ -59,31 +68,23 @@ def module_equals(folder: Path, ids: list[int], wanted: torch.Tensor) -> None:
 
 def lean_equals(folder: Path, ids: list[int], wanted: torch.Tensor) -> None:
     net = Lean(folder)
+    rows = net.rows()
 
-    def close(got: torch.Tensor, at: int) -> None:
-        torch.testing.assert_close(got, wanted[at], atol=1e-4, rtol=1e-4)
+    def close(row: int, some: list[int], at: int) -> None:
+        torch.testing.assert_close(net.run([Piece(row, some)], rows)[0][0], wanted[at], atol=1e-4, rtol=1e-4)
 
-    close(net.run(ids, net.store()), 69)
-    store = net.store(room=4)
-    close(net.run(ids[:40], store), 39)
+    close(rows.take(), ids, 69)
+    row = rows.take()
+    close(row, ids[:40], 39)
     for at in range(40, 50):
-        close(net.run([ids[at]], store), at)
-    close(net.run(ids[50:], store), 69)
-    copy = store.copy(45)
-    close(net.run([ids[45]], copy), 45)
-    store.truncate(60)
-    close(net.run(ids[60:61], store), 60)
-    assert (copy.length, store.length) == (46, 61)
-
-
-def test_a_long_prompt_is_read_in_pieces_with_the_same_result(
-    qwen3_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    net = Lean(qwen3_folder(tmp_path))
-    ids = list(range(100))
-    whole = net.run(ids, net.store())
-    monkeypatch.setattr("llmos.kernel.lean.CHUNK", 16)
-    torch.testing.assert_close(net.run(ids, net.store()), whole, atol=1e-4, rtol=1e-4)
+        close(row, [ids[at]], at)
+    close(row, ids[50:], 69)
+    copy = rows.take()
+    rows.append(copy, rows.read(row, 0, 45, net.dtype))
+    close(copy, [ids[45]], 45)
+    rows.lengths[row] = 60
+    close(row, ids[60:61], 60)
+    assert (rows.lengths[copy], rows.lengths[row]) == (46, 61)
 
 
 def test_bfloat16_weights_load_and_run_in_fp32_where_the_cpu_has_none(
@@ -94,10 +95,10 @@ def test_bfloat16_weights_load_and_run_in_fp32_where_the_cpu_has_none(
     folder = qwen3_folder(tmp_path)
     weights = {k: v.bfloat16() for k, v in load_file(folder / "model.safetensors").items()}
     save_file(weights, folder / "model.safetensors")
-    monkeypatch.setattr("llmos.kernel.lean._cpu_has_bf16", lambda: False)
+    monkeypatch.setattr("llmos.kernel.checkpoint.cpu_has_bf16", lambda: False)
     net = Lean(folder)
     assert net.info.dtype == "float32"
-    torch.testing.assert_close(net.run([1, 2, 3], net.store()), reference(folder, [1, 2, 3])[2], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(after(net, [1, 2, 3]), reference(folder, [1, 2, 3])[2], atol=1e-4, rtol=1e-4)
     assert choose_dtype("cuda", torch.bfloat16) == torch.bfloat16
     assert choose_dtype("cpu", torch.float32) == torch.float32
 
@@ -112,7 +113,7 @@ def test_sharded_weights_are_found(qwen3_folder: Callable[..., Path], tmp_path: 
     for n, names in enumerate((sorted(weights)[::2], sorted(weights)[1::2])):
         save_file({k: weights[k] for k in names}, shards / f"model-{n}.safetensors")
     a, b = Lean(whole), Lean(shards)
-    assert torch.equal(a.run([5, 6], a.store()), b.run([5, 6], b.store()))
+    assert torch.equal(after(a, [5, 6]), after(b, [5, 6]))
 
 
 def test_what_cannot_be_loaded_says_why_in_one_line(qwen3_folder: Callable[..., Path], tmp_path: Path) -> None:
@@ -136,13 +137,15 @@ def test_what_cannot_be_loaded_says_why_in_one_line(qwen3_folder: Callable[..., 
         Lean(folder)
 
 
-def test_an_interrupted_pass_leaves_the_store_as_it_was(
+def test_an_interrupted_pass_leaves_the_rows_as_they_were(
     qwen3_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = Lean(qwen3_folder(tmp_path))
-    store: LeanStore = net.store()
-    net.run([1, 2, 3], store)
-    wanted = net.run([4], store.copy(3))
+    rows = net.rows()
+    row, other = rows.take(), rows.take()
+    net.run([Piece(row, [1, 2, 3])], rows)
+    rows.copy(row, other)
+    wanted = net.run([Piece(other, [4])], rows)[0]
     whole = net._attend
 
     def broken(*args: Any) -> Any:
@@ -151,6 +154,15 @@ def test_an_interrupted_pass_leaves_the_store_as_it_was(
 
     monkeypatch.setattr(net, "_attend", broken)
     with pytest.raises(KeyboardInterrupt):
-        net.run([9, 9], store)
-    assert store.length == 3
-    torch.testing.assert_close(net.run([4], store), wanted)
+        net.run([Piece(row, [9, 9])], rows)
+    assert rows.lengths[row] == 3
+    torch.testing.assert_close(net.run([Piece(row, [4])], rows)[0], wanted)
+
+
+def test_few_compiled_kernels_are_kept_unless_the_environment_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = "LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(ours, "")
+    monkeypatch.delenv(ours)
+    monkeypatch.setenv(theirs, "7")
+    keep_few_kernels()
+    assert (os.environ[ours], os.environ[theirs]) == (KERNELS, "7")

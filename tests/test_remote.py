@@ -213,6 +213,21 @@ def test_sampling_is_passed_on(server: Server) -> None:
     assert "tools" not in sent
 
 
+def test_log_probabilities_are_summed_where_the_server_tells_them(server: Server) -> None:
+    told = {"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.25}]}
+    pieces = [chunk("ab"), chunk(reason="stop"), usage(7, 2)]
+    pieces[0]["choices"][0]["logprobs"] = told
+    pieces[1]["choices"][0]["logprobs"] = None
+    server.answer = lambda body: sse(*pieces)
+    end = list(open_model(server, logprobs=True).reply([say("x")], []))[-1]
+    assert isinstance(end, Finished)
+    assert end.logprob == -1.75
+    assert server.asked[-1]["logprobs"] is True
+    list(open_model(server).reply([say("x")], [], Sampling(bias=((5, 2.0), (7, -float("inf"))))))
+    assert "logprobs" not in server.asked[-1]
+    assert server.asked[-1]["logit_bias"] == {"5": 2.0, "7": -100.0}
+
+
 def test_choices_come_back_as_one_of_them(server: Server) -> None:
     how = Sampling(choices=("positive", "negative"))
     assert text_of(ask(server, chunk('{"choice": "nega'), chunk('tive"}'), how=how)) == "negative"
@@ -221,6 +236,13 @@ def test_choices_come_back_as_one_of_them(server: Server) -> None:
     assert choose("I say: Positive!", how.choices) == "positive"
     with pytest.raises(ModelError, match="where one of positive, negative was asked for"):
         choose("neither", how.choices)
+
+
+def test_a_schema_is_asked_for_as_it_is(server: Server) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    assert text_of(ask(server, chunk('{"n": 1}'), how=Sampling(schema=json.dumps(schema)))) == '{"n": 1}'
+    asked = server.asked[-1]["response_format"]
+    assert asked == {"type": "json_schema", "json_schema": {"name": "value", "strict": True, "schema": schema}}
 
 
 def test_branches_are_parallel_requests_with_seeds_of_their_own(server: Server) -> None:

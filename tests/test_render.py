@@ -21,6 +21,7 @@ from llmos.kernel.types import (
     Citation,
     Decision,
     Event,
+    Explored,
     Failure,
     Malformed,
     Paged,
@@ -35,6 +36,7 @@ from llmos.kernel.types import (
     ToolResult,
 )
 from llmos.render import Plain, Screen, view
+from llmos.trees import drawn
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\x08\u2066"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -64,6 +66,9 @@ def turn(path: str = "/tmp/none/plot-1.png") -> list[Event]:
         Request(id="e2", text="plot funding rounds"),
         Thought(id="", text="hm", delta=True),
         Thought(id="e3", text="hm"),
+        Explored(id="", node=0, text="a vote", why="5 s were asked for"),
+        Explored(id="", node=1, under=0, text="0: plot it", fate="finished", answer="plotted"),
+        Explored(id="", node=0, text="a vote", fate="finished", why="the vote is settled", answer="plotted", value=1.0),
         Text(id="", text="Let me ", delta=True),
         Text(id="", text="plot that.", delta=True),
         Text(id="e4", text="Let me plot that."),
@@ -130,6 +135,10 @@ def test_what_models_and_tools_say_cannot_reach_the_terminal() -> None:
         *(Text(id="", text=c, delta=True) for c in EVIL),
         Text(id="", text=EVIL),
         Thought(id="", text=EVIL),
+        Explored(id="", node=0, text=EVIL, why=EVIL),
+        Explored(id="", node=1, under=0, text=EVIL, fate="dead", why=EVIL),
+        Explored(id="", node=2, under=0, text=EVIL, fate="finished", answer=EVIL),
+        Explored(id="", node=0, text=EVIL, fate="finished", why=EVIL, answer=EVIL),
         Call(id="", call=ToolCall("r1", EVIL, {"code": EVIL, EVIL: EVIL})),
         Call(id="", call=ToolCall("r2", "image", {"prompt": EVIL})),
         Call(id="", call=Malformed("r3", EVIL, EVIL)),
@@ -145,6 +154,9 @@ def test_what_models_and_tools_say_cannot_reach_the_terminal() -> None:
     for event in events:
         Plain(out).show(event)
     assert not CONTROLS.search(out.getvalue())
+    lines = list(drawn(events))
+    assert len(lines) == 4
+    assert not CONTROLS.search("".join(lines))
     assert one_line(EVIL + "a\nb", 99).endswith("a b")
 
 

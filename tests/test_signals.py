@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmos.kernel.signals import improbable_tail, inspect
+from llmos.kernel.signals import inspect
 from llmos.kernel.types import Signal
 from llmos.kernel.unwrap import unwrap
 
@@ -522,31 +522,3 @@ def test_depth_bounds_the_nesting() -> None:
 
 def test_unwrapped_says_how() -> None:
     assert [(u.how, u.text) for u in unwrap(rot13(b64(ORDER)))] == [("caesar 13 > base64", ORDER)]
-
-
-def prose(rng: random.Random, n: int) -> list[float]:
-    return [-min(13.0, rng.expovariate(1 / 2.6)) for _ in range(n)]
-
-
-def test_a_gibberish_suffix_is_found() -> None:
-    rng = random.Random(1)
-    for _ in range(50):
-        n = rng.randrange(20, 200)
-        found = improbable_tail(prose(rng, n) + [rng.uniform(-13, -6) for _ in range(20)])
-        assert found is not None
-        assert abs(found.start - n) <= 8
-        assert found.mean < found.rest - 3
-    middle = improbable_tail(prose(rng, 60) + [rng.uniform(-13, -7) for _ in range(14)] + prose(rng, 60))
-    assert middle is not None
-    assert 55 <= middle.start <= 66
-
-
-def test_uniform_or_short_requests_have_no_tail() -> None:
-    rng = random.Random(2)
-    for _ in range(200):
-        assert improbable_tail(prose(rng, rng.randrange(0, 200))) is None
-        assert improbable_tail([rng.uniform(-12, -5) for _ in range(80)]) is None
-        assert improbable_tail([rng.uniform(-3.5, -1.5) for _ in range(60)]) is None
-    assert improbable_tail([-1.0] * 40 + [-60.0] + [-1.0] * 20) is None
-    assert improbable_tail([float("nan")] * 40) is None
-    assert improbable_tail([-1.0] * 30, window=0) is None

@@ -32,6 +32,8 @@ def test_of_two_columns_with_the_same_words_the_better_covered_is_meant() -> Non
     pair = [Column("income", "number"), Column("income_tax", "number")]
     assert set(mentioned("income by year", pair)) == {1}
     assert set(mentioned("income tax by year", pair)) == {2}
+    strains = [Column("Strain A (per ml)", "number"), Column("Strain B (per ml)", "number")]
+    assert set(mentioned("both strains", strains)) == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ def test_of_two_columns_with_the_same_words_the_better_covered_is_meant() -> Non
         ("the price of wheat", ["cost", "price"], {2}),
         ("highest population", ["max_temp", "population"], {2}),
         ("the max by day", ["max_f", "min_f"], {1}),
+        ("daily highs and lows", ["mean_f", "max_f", "min_f"], {2, 3}),
         ("humidity in %", ["hum_pct", "temp_pct"], {1}),
     ],
 )
@@ -50,38 +53,38 @@ def test_columns_are_found_by_what_words_mean(request_: str, names: list[str], f
 
 
 @pytest.mark.parametrize(
-    ("code", "request_", "fits"),
+    ("role", "used", "request_", "fits"),
     [
-        ("ax = df.plot(x=#", "cups sold per week", [1]),
-        ("ax = df.plot(x=#", "takings", [1, 2]),
-        ("ax = df.plot(x=#", "plot shops", [1]),
-        ("ax = df.plot(x=#", "takings of the shop", [1, 2]),
-        ("ax = df.plot(x=#", "cakes against cups", [1, 2, 3, 4]),
-        ("ax = df.plot(x=#1, y=#", "cups sold per week", [3]),
-        ("ax = df.plot(x=#1, y=[#3, #", "cups and cakes", [4]),
-        ("ax = df.plot(x=#1, y=#", "plot it", [3]),
-        ("df.groupby(#", "mean takings by shop", [2]),
-        ("df.groupby(#2)[#", "mean takings by shop", [5]),
-        ("df.pivot_table(index=#1, columns=#", "takings by shop", [2]),
-        ("df.pivot_table(index=#1, columns=#2, values=#", "takings", [5]),
-        ("df.nlargest(@1, #", "top 3 weeks by cakes", [4]),
-        ("df[df[#", "anything", [1, 2, 3, 4, 5]),
+        ("x", {}, "cups sold per week", [1]),
+        ("x", {}, "takings", [1, 2]),
+        ("x", {}, "plot shops", [1]),
+        ("x", {}, "takings of the shop", [1, 2]),
+        ("x", {}, "cakes against cups", [1, 2]),
+        ("n", {1}, "cups sold per week", [3]),
+        ("n", {1, 3}, "cups and cakes", [4]),
+        ("n", {1}, "plot it", [3]),
+        ("c", {}, "mean takings by shop", [2]),
+        ("c", {1}, "takings by shop", [2]),
+        ("n", {}, "top 3 weeks by cakes", [4]),
+        ("", {}, "anything", [1, 2, 3, 4, 5]),
     ],
 )
-def test_a_place_takes_columns_of_its_kind_that_were_mentioned(code: str, request_: str, fits: list[int]) -> None:
-    assert fitting(code, TABLE, mentioned(request_, TABLE)) == fits
+def test_a_role_takes_columns_of_its_kind_that_were_mentioned(
+    role: str, used: set[int], request_: str, fits: list[int]
+) -> None:
+    assert fitting(role, used, TABLE, mentioned(request_, TABLE)) == fits
 
 
 def test_a_later_request_leaves_open_what_was_plotted_before() -> None:
-    assert fitting("ax = df.plot(x=#1, y=#", TABLE, set(), first=False) == [3, 4, 5]
-    assert fitting("ax = df.plot(x=#", TABLE, {2}, first=False) == [1, 2]
+    assert fitting("n", {1}, TABLE, set(), first=False) == [3, 4, 5]
+    assert fitting("x", set(), TABLE, {2}, first=False) == [1, 2]
 
 
 def test_where_nothing_fits_everything_may_stand() -> None:
     texts = [Column("a", "text"), Column("b", "text")]
-    assert fitting("df.plot(x=#1, y=#", texts, {2}) == [1, 2]
+    assert fitting("n", {1}, texts, {2}) == [1, 2]
     numbers = [Column("a", "number")]
-    assert fitting("df.groupby(#", numbers, {1}) == [1]
+    assert fitting("c", set(), numbers, {1}) == [1]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """The recipe: generator, packing, optimiser and a whole tiny training run."""
 
+import itertools
 import json
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,18 @@ from llmos.training import phrasebook, plots, tables
 from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, tools
 from llmos.training.finetune import encode
-from llmos.training.loop import LENGTH, Budget, Document, families, feature_function, loss_of, pack, train
+from llmos.training.loop import (
+    LENGTH,
+    Budget,
+    Document,
+    Rows,
+    families,
+    feature_function,
+    loss_of,
+    mixed,
+    pack,
+    train,
+)
 from llmos.training.optim import orthogonalise
 from llmos.training.pretrain import english
 from llmos.training.start import start
@@ -27,7 +40,7 @@ EVAL = Path(__file__).parent.parent / "training" / "eval"
 
 
 def test_every_phrase_file_has_its_slots_filled() -> None:
-    for kind in ("calc_arith", "calc_word", "calc_dates", "calc_units"):
+    for kind in ("calc_arith", "calc_word", "calc_school", "calc_dates", "calc_units"):
         for line in phrasebook.lines(kind):
             request, expression = line.split(" => ")
             assert phrasebook.slots(expression) <= phrasebook.slots(request), line
@@ -167,19 +180,33 @@ def test_the_tokenizer_gives_digits_one_token_each_and_controls_one_id(tiny: Pat
     assert codec.decode(codec.encode(text)) == text
 
 
-def test_a_tiny_training_run_learns_stops_and_resumes(tiny: Path, tmp_path: Path) -> None:
+def test_a_tiny_training_run_learns_stops_and_resumes(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The rate follows the time spent: half a second a step on every machine, or a fast one would hardly learn.
+    ticks = itertools.count()
+    monkeypatch.setattr("llmos.training.loop.time", SimpleNamespace(monotonic=lambda: next(ticks) / 2))
     codec = Codec.load(tiny)
-    rows = encode(codec, 120, 5, None)
+    rows = encode(tiny, 120, 5, None)
     torch.manual_seed(0)
-    config = Qwen3Config(codec.size, 32, 64, 2, 2, 2, 16)
-    train(Qwen3(config), rows, tmp_path, Budget(minutes=9, steps=20), seed=0, compiled=False)
+    model = Qwen3(Qwen3Config(codec.size, 32, 64, 2, 2, 2, 16))
+    before = loss_over(model, rows)
+    train(model, rows, tmp_path, Budget(minutes=1, peak=1e-2, steps=20), seed=0, compiled=False)
+    assert loss_over(model, rows) < 0.6 * before
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["loss"] < log[0]["loss"]
+    assert [line["step"] for line in log] == [1, 20]
     assert (tmp_path / "model.safetensors").exists()
     steps = torch.load(tmp_path / "state.pt", weights_only=True)["step"]
-    train(Qwen3(config), rows, tmp_path, Budget(minutes=9, steps=22), seed=0, compiled=False)
+    train(Qwen3(model.config), rows, tmp_path, Budget(minutes=1, steps=22), seed=0, compiled=False)
     assert steps == 20
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 22
+
+
+def loss_over(model: Qwen3, rows: list[Rows]) -> float:
+    """The mean loss over the same few batches for every model."""
+    features, batches = feature_function(model, compiled=False), mixed(rows, seed=1)
+    with torch.no_grad():
+        return sum(float(loss_of(model, features, next(batches))) for _ in range(2)) / 2
 
 
 def test_english_without_a_corpus_is_made_of_the_phrases(tiny: Path) -> None:

@@ -1,0 +1,173 @@
+"""How well and how fast the memory finds: recall on questions with known passages, ingest, search and opening times.
+
+``LLMOS_BENCH_CHUNKS`` sets the size of the large store (default 100,000 chunks, which takes minutes to fill); ingest is
+compared with sentence-transformers where that is installed. Vectors of the large store are random clusters.
+"""
+
+import json as jsonlib
+import os
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import quantiles
+from typing import TYPE_CHECKING, Any, cast
+
+from llmos.kernel.minilm import Embedder, folder
+from llmos.memory import ingest
+from llmos.memory.chunks import Chunk
+from llmos.memory.record import Document
+from llmos.memory.store import Memory, Mode
+
+if TYPE_CHECKING:
+    from llmos.kernel.minilm import Vectors
+
+QUESTIONS = Path(__file__).resolve().parent.parent / "tests" / "retrieval" / "documents.jsonl"
+MODES: tuple[tuple[str, Mode], ...] = (("hybrid", "hybrid"), ("vector", "vectors"), ("bm25", "words"))
+_BATCH, _QUERIES, _PER_DOCUMENT = 256, 100, 50
+
+
+def main(json: bool = False) -> int:
+    """Measure and print a table, or with ``json`` one object."""
+    from llmos.training.evaluate import wilson
+
+    chunks = int(os.environ.get("LLMOS_BENCH_CHUNKS", "100000"))
+    figures: dict[str, float] = {}
+    intervals: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as home:
+        if QUESTIONS.is_file():
+            for name, (good, count) in recall(Path(home) / "questions").items():
+                figures[f"recall_at_5_{name}"] = good / count
+                intervals[f"recall_at_5_{name}"] = list(wilson(good, count))
+        figures |= ingesting()
+        for size in sorted({min(1000, chunks), min(10_000, chunks), chunks}):
+            figures |= searching(Path(home) / str(size), size)
+    if json:
+        machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
+        head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
+        print(jsonlib.dumps({**head, "figures": figures, "intervals": intervals}))
+    else:
+        for name, value in figures.items():
+            print(f"{name:36} {value:10.3f}")
+    return 0
+
+
+def recall(home: Path) -> dict[str, tuple[int, int]]:
+    """Of each way to search: how often the right passage is among the first five, of how many questions."""
+    home.mkdir(parents=True)
+    rows = [jsonlib.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    files = home / "files"
+    files.mkdir()
+    for row in rows:
+        (files / row["file"]).write_text(row["text"], encoding="utf-8")
+    asked = [(row["file"], question, span) for row in rows for question, span in row["questions"]]
+    questions = [question for _, question, _ in asked]
+    model = Embedder.load()
+    known = dict(zip(questions, model.embed(questions), strict=True))
+
+    def embed(texts: Sequence[str]) -> "Vectors":
+        return known[texts[0]][None] if len(texts) == 1 and texts[0] in known else model.embed(texts)
+
+    with Memory(home, embed, "") as memory:
+        for taken in ingest.add(memory, [files]):
+            if taken.problem:
+                raise ValueError(taken.problem)
+        return {name: (sum(_found(memory, mode, *question) for question in asked), len(asked)) for name, mode in MODES}
+
+
+def _found(memory: Memory, mode: Mode, file: str, question: str, span: str) -> bool:
+    hits = memory.search(question, 5, mode=mode)
+    return any(hit.document.title == file and span in hit.chunk.text for hit in hits)
+
+
+def ingesting(count: int = 512) -> dict[str, float]:
+    """Chunks of 128 wordpieces embedded a second, and against sentence-transformers in the same run."""
+    choose = random.Random(1)
+    words = (
+        "time",
+        "year",
+        "people",
+        "way",
+        "day",
+        "man",
+        "thing",
+        "woman",
+        "life",
+        "child",
+        "world",
+        "school",
+        "state",
+    )
+    texts = [" ".join(choose.choices(words, k=126)) for _ in range(count)]
+    own = _rate(Embedder.load().embed, texts)
+    figures = {"ingest_chunks_per_s": own}
+    if find_spec("sentence_transformers") is not None:
+        from importlib import import_module
+
+        peer = import_module("sentence_transformers").SentenceTransformer(str(folder()), device="cpu")
+        encode = cast("Callable[[Sequence[str]], object]", peer.encode)
+        figures["ingest_over_sentence_transformers"] = own / _rate(encode, texts)
+    return figures
+
+
+def _rate(embed: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    embed(texts[:16])
+    began = time.perf_counter()
+    embed(texts)
+    return len(texts) / (time.perf_counter() - began)
+
+
+def searching(home: Path, size: int) -> dict[str, float]:
+    """Milliseconds of a search with its query's embedding at a size, and seconds to open a store of it."""
+    vectors, texts = _clusters(size)
+    at = 0
+
+    def given(batch: Sequence[str]) -> "Vectors":
+        return vectors[at : at + len(batch)]
+
+    with Memory(home, given) as memory:
+        while at < size:
+            chunks = [Chunk(next(texts)) for _ in range(min(_PER_DOCUMENT, size - at))]
+            memory.add(Document(f"file:{at}", f"document {at}", str(at)), chunks)
+            at += len(chunks)
+    Embedder.load().embed(["warm"])
+    began = time.perf_counter()
+    memory = Memory(home)
+    opened = time.perf_counter() - began
+    with memory:
+        times = []
+        for _ in range(_QUERIES):
+            question = " ".join(next(texts).split()[:8])
+            began = time.perf_counter()
+            memory.search(question)
+            times.append(1000 * (time.perf_counter() - began))
+    name = f"{size // 1000}k" if size >= 1000 else str(size)
+    cuts = quantiles(times[5:], n=20)
+    return {f"search_p50_ms_{name}": cuts[9], f"search_p95_ms_{name}": cuts[18], "open_s": opened}
+
+
+def _clusters(size: int) -> "tuple[Vectors, Iterator[str]]":
+    """Clustered vectors of unit length, and texts whose words are as rare as in a language."""
+    import numpy as np
+
+    random_ = np.random.default_rng(1)
+    centres = random_.normal(size=(max(20, size // 200), 384))
+    made = (centres[random_.integers(len(centres), size=size)] + 0.7 * random_.normal(size=(size, 384))).astype("f4")
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    share = 1 / np.arange(10, 30_010)
+    share /= share.sum()
+
+    def texts() -> Iterator[str]:
+        while True:
+            for row in random_.choice(30_000, size=(_BATCH, 90), p=share):
+                yield " ".join(f"w{n}" for n in row)
+
+    return made, texts()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
