@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from llmos import LLMOS, LLMOSError, Scripted, ToolCall, UsageError
 from llmos.tools import browser_check, browser_launch
 from llmos.tools.browser_chromium import Chromium
+from llmos.tools.browser_tab import Tab
 from llmos.tools.egress import Gate
 from llmos.tools.sandbox_watch import tree
 
@@ -112,3 +114,26 @@ def test_the_filter_refuses_other_sockets_and_lets_chromium_be() -> None:
     assert browser_launch.program("aarch64") != code
     with pytest.raises(ValueError, match="riscv64"):
         browser_launch.program("riscv64")
+
+
+class _Late:
+    """A pipe whose Chromium tells of the page before when it has been sent to the next already."""
+
+    def __init__(self) -> None:
+        self.ended, self.tab = threading.Event(), Tab(self, "s", "t")  # type: ignore[arg-type]
+
+    def tell(self, loader: str, url: str) -> None:
+        self.tab.hear("Page.frameNavigated", {"frame": {"id": "f", "loaderId": loader, "url": url}})
+        self.tab.hear("Page.frameStoppedLoading", {"frameId": "f"})
+
+    def call(self, method: str, says: dict[str, Any], session: str, timeout: float) -> dict[str, str]:
+        self.tab.hear("Page.frameStoppedLoading", {"frameId": "f"})
+        threading.Timer(0.2, self.tell, ("new", says["url"])).start()
+        return {"loaderId": "new"}
+
+
+def test_what_the_page_before_still_tells_is_not_taken_for_the_next_one() -> None:
+    pipe = _Late()
+    pipe.tell("old", "about:blank")
+    pipe.tab.open("http://localhost/", 10)
+    assert (pipe.tab.url, pipe.tab.error) == ("http://localhost/", "")

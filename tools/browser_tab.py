@@ -51,6 +51,7 @@ class Tab:
     _changed: float = 0.0
     _news: threading.Condition = field(default_factory=threading.Condition)
     _frame: str = ""
+    _shown: set[str] = field(default_factory=set)  # the documents that the main frame has shown since it was sent away
     _loaded: bool = False
     _worlds: dict[str, int] = field(default_factory=dict)
     _where: dict[int, str] = field(default_factory=dict)  # the frame of each number that is not in the main one
@@ -86,6 +87,7 @@ class Tab:
         frame = says["frame"]
         if not frame.get("parentId"):
             self._frame = frame["id"]
+            self._shown.add(str(frame.get("loaderId", "")))
             self.url = str(frame.get("url", "")) + str(frame.get("urlFragment", ""))
             self._worlds.clear()
             self._where.clear()
@@ -176,6 +178,7 @@ class Tab:
         with self._news:
             self._loaded = False
             self._loading.clear()
+            self._shown.clear()
         until = time.monotonic() + timeout
         try:
             done = self.pipe.call("Page.navigate", {"url": url}, self.session, timeout)
@@ -187,6 +190,8 @@ class Tab:
             self.error = str(done["errorText"])
             return
         if self.download is None and "loaderId" in done:
+            with self._news:  # what was there before may still tell that it has loaded
+                self._news.wait_for(lambda: done["loaderId"] in self._shown or self.download or self.closed, SETTLE)
             self.settle(until)
 
     def settle(self, until: float) -> None:
