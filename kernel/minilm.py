@@ -93,6 +93,14 @@ class Embedder:
         made._layers = [layers.get(n, layer) for n, layer in enumerate(self._layers)]
         return made
 
+    def to(self, device: str) -> "Embedder":
+        """Another embedder, with all weights on a device, in single precision."""
+        made = copy(self)
+        made._words, made._places = (weights.to(device).float() for weights in (self._words, self._places))
+        made._first = (self._first[0].to(device).float(), self._first[1].to(device).float())
+        made._layers = [{name: w.to(device).float() for name, w in layer.items()} for layer in self._layers]
+        return made
+
     def layer(self, number: int) -> Layer:
         """The weights of one layer, by name."""
         return dict(self._layers[number])
@@ -129,7 +137,9 @@ class Embedder:
         padded = torch.zeros(len(rows), longest, dtype=torch.long)
         for n, row in enumerate(rows):
             padded[n, : len(row)] = torch.tensor(row)
-        real = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
+        device = self._words.device
+        padded = padded.to(device)
+        real = (torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]).to(device)
         mask = None if bool(real.all()) else real[:, None, None, :]
         x = layer_norm(self._words[padded] + self._places[:longest], (WIDTH,), *self._first, _EPSILON)
         for layer in self._layers:

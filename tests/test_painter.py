@@ -95,7 +95,7 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     recipe = Recipe(steps=4, batch=2, channels=(32, 32), layers=1, pool=8, refresh=3, side=64, block=8)
     losses: list[float] = []
     whole = Training(recipe, tmp_path / "whole")
-    whole.run(lambda step, loss, pace: losses.append(loss))
+    whole.run(lambda step, loss: losses.append(float(loss)))
     first = Training(recipe, tmp_path / "parts")
     with pytest.raises(KeyboardInterrupt):
         first.run(_stop_at_the_second)
@@ -103,7 +103,7 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     second = Training(recipe, tmp_path / "parts")
     assert second.step == 2
     again: list[float] = []
-    second.run(lambda step, loss, pace: again.append(loss))
+    second.run(lambda step, loss: again.append(float(loss)))
     assert again == pytest.approx(losses[2:], rel=1e-3)
     with pytest.raises(SystemExit, match="another recipe"):
         Training(Recipe(steps=9), tmp_path / "parts")
@@ -123,6 +123,31 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     assert torch.is_grad_enabled()
 
 
-def _stop_at_the_second(step: int, loss: float, pace: float) -> None:
+def _stop_at_the_second(step: int, loss: object) -> None:
     if step == 2:
         raise KeyboardInterrupt
+
+
+@needs_painter
+def test_a_gallery_is_what_its_seed_says_and_pairs_each_picture_with_its_caption() -> None:
+    import torch
+
+    from llmos.training.painter.pool import Gallery, gallerist, share
+
+    made: list[Gallery] = []
+    for _ in range(2):
+        with gallerist(seed=3, size=500, side=16, device="cpu") as drawing:
+            made.append(drawing.gallery(1))
+            assert drawing.gallery(1) is made[-1]
+            other = drawing.gallery(2)
+    one, again = made
+    assert torch.equal(one.pictures, again.pictures)
+    assert not torch.equal(one.pictures, other.pictures)
+    captions, pictures = share("gallery 3 1 0", 500, 16)
+    assert one.pictures.numpy().tobytes() == pictures
+    pick, words, real = one.batch(torch.Generator().manual_seed(1), 400)
+    places = [int((one.pictures == picture).flatten(1).all(1).nonzero()[0]) for picture in pick]
+    untold = real.sum(1) == 2
+    assert 15 < int(untold.sum()) < 75
+    for n, place in enumerate(places):
+        assert untold[n] or torch.equal(words[n], one.words[place].float()) or captions.count(captions[place]) > 1

@@ -5,7 +5,7 @@ trained on (training/painter): simple things in plain colours, landscapes, faces
 pixels, taken in blocks of a few a side; nothing is encoded and nothing has to be decoded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,10 +72,14 @@ def read(prompts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """The states of the prompts' wordpieces ``(n, longest, 384)``, and which of them are no padding. Raises ModelError
     where the encoder is not installed."""
     encoder = Embedder.load()
-    rows = [[*row[: LENGTH - 1], row[-1]] if len(row) > LENGTH else row for row in encoder.wordpieces(prompts)]
     with torch.inference_mode():
-        states, real = encoder.states(rows)
+        states, real = encoder.states(cut(encoder.wordpieces(prompts)))
     return states.clone(), real
+
+
+def cut(rows: Sequence[list[int]]) -> list[list[int]]:
+    """Wordpieces of prompts, at most what the painter reads of each, its end mark kept."""
+    return [[*row[: LENGTH - 1], row[-1]] if len(row) > LENGTH else row for row in rows]
 
 
 def values(pictures: torch.Tensor, block: int) -> torch.Tensor:

@@ -57,19 +57,19 @@ def main() -> None:
 def train(training: Training, minutes: float) -> bool:
     """Train, telling now and then; at the end, how fast it was. Whether all steps are done."""
     print(f"{parameters(training.model) / 1e6:.1f} million parameters on {training.device}, from step {training.step}")
-    losses: list[float] = []
+    losses: list[torch.Tensor] = []
     began, first = time.monotonic(), training.step
 
-    def told(step: int, loss: float, pace: float) -> None:
+    def told(step: int, loss: torch.Tensor) -> None:
         losses.append(loss)
         if step % 50 == 0:
-            mean = sum(losses[-50:]) / len(losses[-50:])
+            mean, pace = float(torch.stack(losses[-50:]).mean()), (step - first) / (time.monotonic() - began)
             print(f"step {step:,} of {training.recipe.steps:,}  loss {mean:.4f}  {pace:.2f} steps/s", flush=True)
 
     training.run(told, began + minutes * 60)
     done, took = training.step - first, time.monotonic() - began
     if done:
-        ends = (sum(part) / len(part) for part in (losses[:10], losses[-10:]))
+        ends = (float(torch.stack(part).mean()) for part in (losses[:10], losses[-10:]))
         print("{} steps in {:.0f} s, {:.3f} a second; loss {:.4f} to {:.4f}".format(done, took, done / took, *ends))
     return training.step >= training.recipe.steps
 
