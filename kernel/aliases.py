@@ -14,9 +14,8 @@ logical form with neural attention" (argument identification).
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from llmos.kernel.answers import answer
 from llmos.kernel.fills import told_whole
@@ -25,7 +24,11 @@ from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
 from llmos.kernel.recall import Recalled
+from llmos.kernel.scene import LACKING, TOOL, Scene, scene
+from llmos.kernel.scene import SIGN as SCENE
 from llmos.kernel.slots import TIMES, Column, mentions, words
+from llmos.kernel.telling import among, changed, each, quoted, topic
+from llmos.kernel.telling import asked as asked_in
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
@@ -71,8 +74,9 @@ _NUMBERED = re.compile(r"([@~#&])\d+")
 class Aliases:
     """The short names of ``messages``, and the messages told with them (``messages``)."""
 
-    def __init__(self, messages: Sequence[Message], examples: Examples | None = None) -> None:
-        self._examples = examples
+    def __init__(self, messages: Sequence[Message], examples: Examples | None = None, paints: bool = False) -> None:
+        self._examples, self._paints = examples, paints
+        self._topic = ""  # what the session is about, by its last table or plot
         self.drawn = False  # whether code for a table was run
         self.chart: list[int] = []  # the columns of the last chart, its axis first
         self.columns: list[Column] = []
@@ -125,16 +129,18 @@ class Aliases:
         """A call as it was written, with the things themselves."""
         if isinstance(call, Malformed):
             return call
+        if call.name == TOOL and self.turn.scene is not None:
+            return replace(call, arguments=self.turn.scene.arguments())
         code = call.name == "python"
-        return replace(call, arguments=_each(call.arguments, lambda text: self.outward(text, code)))
+        return replace(call, arguments=each(call.arguments, lambda text: self.outward(text, code)))
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
             attached = any(p.source.origin in ("file", "library") for p in message.parts)
-            self.turn = Turn(" ".join(_asked(message))[:_READ], attached=attached)
+            self.turn, self.sentence = Turn(" ".join(asked_in(message))[:_READ], attached=attached), ""
             self._last, self._before = "", self._last
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
-            self.turn.told = " ".join(_asked(heard))
+            self.turn.told = " ".join(asked_in(heard))
             year = self._one_year(self.turn.told)
             self.turn.year = int(year[1]) if year else 0
             asked = self.turn.told.replace(year[0], "") if year else self.turn.told
@@ -143,6 +149,7 @@ class Aliases:
                 asked = timeless(asked, self.turn.values)
             self.turn.gist = self._without(asked)
             self.turn.bare = self._without(self.turn.request, "_")
+            self.turn.scene = self._scene()
             self.turn.kinds = self._kinds()
             found = self._examples(self.turn) if self._examples else ()
             if self._examples and attached and self.columns and found and self._elsewhere(found[0]):
@@ -156,15 +163,20 @@ class Aliases:
             whole = self._tools.get(message.call_id) == "calculator"
             self._last = message.text if whole else ""
             told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
-            self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
+            painted = self.turn.scene if self._tools.get(message.call_id) == TOOL else None
+            result = _NOTE.sub("", message.text)
+            self.sentence = (
+                self._words(_TAKEN.sub(r"\1 ", painted.sentence(result)))
+                if painted
+                else self._sentence(self._done.get(message.call_id, ""), result)
+            )
             return told
         if message.role == "assistant":
             self._tools |= {c.id: c.name for c in message.calls if isinstance(c, ToolCall)}
             sentence, self.sentence = self.sentence, ""
-            calls = tuple(
-                c if isinstance(c, Malformed) else replace(c, arguments=_each(c.arguments, self._writing(c.name)))
-                for c in message.calls
-            )
+            codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
+            self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
+            calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)
             self._done = {c.id: str(c.arguments.get("code", "")) for c in calls if isinstance(c, ToolCall)}
             self._done = self._done if len(calls) == 1 else {}
             self.turn.called |= bool(calls)
@@ -172,11 +184,24 @@ class Aliases:
                 if chart := _CHART.match(code):
                     self.chart = [int(n) for n in _SAID.findall(chart[0])]
             self.drawn |= bool(self.columns) and "python" in self._tools.values()
-            parts = tuple(_changed(p, self._words) for p in message.parts)
+            parts = tuple(changed(p, self._words) for p in message.parts)
             # What was answered to a verb is its sentence, whatever else stood there.
             said = (Part(sentence, message.parts[0].source),) if sentence and parts and not calls else parts
             return replace(message, parts=said, calls=calls)
         return message
+
+    def _written(self, call: ToolCall) -> ToolCall:
+        """A call with short names."""
+        if call.name == TOOL:
+            return replace(call, arguments={"prompt": SCENE})
+        return replace(call, arguments=each(call.arguments, self._writing(call.name)))
+
+    def _scene(self) -> Scene | None:
+        """What the request wants painted; nothing where it speaks of a column."""
+        if self.columns and "#" in self.turn.told:
+            return None
+        about = self._topic or topic(f"load('{[*self._files, ''][-1]}')" if self._files else "")
+        return scene(self.turn.request, about, bool(self.columns), self.turn.attached)
 
     def _sentence(self, code: str, result: str) -> str:
         """What is answered to a verb's result; empty where it was none, or failed."""
@@ -221,6 +246,7 @@ class Aliases:
             "say",
             *(["table"] if self.columns else ["python", "lack"]),
             *(["change"] if self.drawn else []),
+            *([TOOL] if self.turn.scene is not None else []),
         )
 
     def _elsewhere(self, found: Recalled) -> bool:
@@ -232,11 +258,15 @@ class Aliases:
     def _example(self, number: int, found: Recalled) -> str:
         """An example's line: how like it is, in tenths, its request, and what answered it or that answer's name."""
         kind, answer = found.taught.kind.replace("lack", "say"), found.answer
+        if kind == TOOL and not self._paints:
+            kind, answer = "say", LACKING
+            self.sentence = LACKING if number == 1 else self.sentence
         self.turn.likeness.append(found.likeness)
         self.turn.says.append(found.says)
         self.turn.examples.append((kind, answer if kind == "say" else self.outward(answer, kind == "python")))
         does = {
             "say": f"`{number}",
+            TOOL: f"{TOOL} {SCENE}",
             "python": f"python `{number}",
             "calculator": f"calculator `{number} {answer}",
         }.get(kind, f"python {answer}")
@@ -249,9 +279,9 @@ class Aliases:
 
     def _heard(self, part: Part) -> Part:
         if part.source.origin == "user":
-            return _changed(part, self._request)
+            return changed(part, self._request)
         if part.source.origin in ("file", "library"):
-            return _changed(part, self._preview)
+            return changed(part, self._preview)
         return part
 
     def _preview(self, text: str) -> str:
@@ -368,32 +398,9 @@ class Aliases:
             return whole
         names = {c.name: n for n, c in reversed(list(enumerate(self.columns, 1))) if len(c.name) > 1}
         if names:
-            text = _among(names).sub(lambda m: f"#{names[m[0]]}", text)
+            text = among(names).sub(lambda m: f"#{names[m[0]]}", text)
         return self._numbers(text)
 
     def _numbers(self, text: str) -> str:
         values = self.turn.values
-        return _among(values).sub(lambda m: self.turn.sign(m[0]), text) if values else text
-
-
-def _among(names: Sequence[str] | Mapping[str, int]) -> re.Pattern[str]:
-    """Any of these, the longest first, not as a part of a word or a number."""
-    ordered = sorted(names, key=len, reverse=True)
-    return re.compile(rf"(?<![\w.@~#&`])(?:{'|'.join(map(re.escape, ordered))})(?!\w|\.\d)")
-
-
-def _asked(message: Message) -> list[str]:
-    return [p.content for p in message.parts if p.source.origin == "user" and isinstance(p.content, str)]
-
-
-def _changed(part: Part, change: Any) -> Part:
-    return replace(part, content=change(part.content)) if isinstance(part.content, str) else part
-
-
-def _each(arguments: Mapping[str, Any], change: Any) -> dict[str, Any]:
-    return {k: change(v) if isinstance(v, str) else v for k, v in arguments.items()}
-
-
-def quoted(text: str) -> str:
-    """A Python string literal in single quotes."""
-    return repr(text) if "'" in text else f"'{text}'"
+        return among(values).sub(lambda m: self.turn.sign(m[0]), text) if values else text

@@ -84,7 +84,7 @@ class LocalModel:
         ids = self.wire.render(messages, tools)
         with closing(self.engine.open(ids)) as root:
             branches: list[Branch] = [root] if n == 1 else root.fork(n)
-            aliases = Aliases(messages, self.wire.examples) if isinstance(self.wire, EmbeddedWire) else None
+            aliases = self.wire.aliases(messages, tools) if isinstance(self.wire, EmbeddedWire) else None
             turns = [self._turn(b, i, tools, sampling, len(ids), aliases) for i, b in enumerate(branches)]
             try:
                 while turns:

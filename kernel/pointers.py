@@ -14,6 +14,8 @@ from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups
 from llmos.kernel.bits import Bits, pack
 from llmos.kernel.mentions import said, wanted
 from llmos.kernel.recall import kind_of
+from llmos.kernel.scene import LACKING, TOOL
+from llmos.kernel.scene import SIGN as SCENE
 from llmos.kernel.slots import NUMBERS, TIMES, fitting, mentioned
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, DRAWS, FIXED, MANNERS, ROWS, VERBS, Place, place, split
@@ -43,7 +45,7 @@ _SAID = {
     ),
     "log": re.compile(r"(?i)\blog"),
 }
-_CODE, _EXPRESSION = '"code": "', '"expression": "'
+_CODE, _EXPRESSION, _PROMPT = '"code": "', '"expression": "', '"prompt": "'
 _NUMBER = re.compile(r"(?<![\w.@~&])(\d[\d.]*|)$")
 
 # Numbers that nobody needs to say: small ones, clocks, calendars, parts and powers of ten.
@@ -110,7 +112,7 @@ class Pointers:
         if self._chart and numbers and _ALSO.search(aliases.turn.request):
             self._beside = {f"#{n}" for n in [*self._chart[1:], *numbers]}
         first = self._first(aliases.turn)
-        self.tool = {"calculator": "calculator", "say": ""}.get(first, "python") if first else ""
+        self.tool = {"calculator": "calculator", "say": "", TOOL: TOOL}.get(first, "python") if first else ""
         self.silent = first == "say"
         self._turn = aliases.turn
         self._sentence = aliases.sentence.encode()
@@ -119,7 +121,9 @@ class Pointers:
         """The kind of example that decides whether a tool is called first, and which; empty where none surely does."""
         if turn.called:
             return ""
-        if self._likeness and (self._likeness[0] >= SURELY or self._asks):
+        # A picture is asked for in so many words.
+        painted = turn.scene is not None and turn.examples[:1] in ([("say", LACKING)], [(TOOL, TOOL)])
+        if self._likeness and (self._likeness[0] >= SURELY or self._asks or painted):
             return self._examples[0]
         return "table" if turn.attached and self._columns and asks_picture(turn.told) else ""
 
@@ -152,6 +156,9 @@ class Pointers:
         code, expression = text.rfind(_CODE), text.rfind(_EXPRESSION)
         wanted: list[Bits | None] = []
         if code < 0 and expression < 0:
+            if (prompt := text.rfind(_PROMPT)) >= 0:
+                spelled = self._spelled(text[prompt + len(_PROMPT) :], [SCENE], '"') if self._turn.scene else None
+                return self._narrowed(bits, [spelled])
             tool = _TOOL.search(text)
             wanted.append(self._spelled(tool[1], [self.tool], '"') if tool and self.tool else None)
             return self._narrowed(bits, wanted)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llmos.kernel.recall import Recalled, kind_of
+from llmos.kernel.scene import Scene
 
 MOST = 99  # of a request's numbers get names
 
@@ -32,6 +33,7 @@ class Turn:
     examples: list[tuple[str, str]] = field(default_factory=list)
     says: list[str] = field(default_factory=list)  # what is answered to each example's result, empty for most
     likeness: list[float] = field(default_factory=list)  # of each example, 0 to 1
+    scene: Scene | None = None  # what it wants painted
     called: bool = False  # whether a tool was called
 
     def sign(self, value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
 from llmos.kernel.parse import Format, TurnParser
+from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
 from llmos.kernel.turns import Examples
 from llmos.kernel.types import Malformed, Message, ToolCall
@@ -54,7 +55,11 @@ class EmbeddedWire:
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
         """See :func:`render`; with short names for what the conversation names (see aliases)."""
-        return render(Aliases(messages, self.examples).messages, tools, self.codec)
+        return render(self.aliases(messages, tools).messages, tools, self.codec)
+
+    def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
+        """The short names of a conversation."""
+        return Aliases(messages, self.examples, any(tool.name == TOOL for tool in tools))
 
     def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""
