@@ -163,13 +163,9 @@ class Aliases:
             whole = self._tools.get(message.call_id) == "calculator"
             self._last = message.text if whole else ""
             told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
-            painted = self.turn.scene if self._tools.get(message.call_id) == TOOL else None
-            result = _NOTE.sub("", message.text)
-            self.sentence = (
-                self._words(_TAKEN.sub(r"\1 ", painted.sentence(result)))
-                if painted
-                else self._sentence(self._done.get(message.call_id, ""), result)
-            )
+            self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
+            if self._tools.get(message.call_id) == TOOL and self.turn.scene is not None:
+                self.sentence = self._words(_TAKEN.sub(r"\1 ", self.turn.scene.sentence(message.text)))
             return told
         if message.role == "assistant":
             self._tools |= {c.id: c.name for c in message.calls if isinstance(c, ToolCall)}
@@ -200,7 +196,7 @@ class Aliases:
         """What the request wants painted; nothing where it speaks of a column."""
         if self.columns and "#" in self.turn.told:
             return None
-        about = self._topic or topic(f"load('{[*self._files, ''][-1]}')" if self._files else "")
+        about = self._topic or "".join(topic(f"load('{name}')") for name in list(self._files)[-1:])
         return scene(self.turn.request, about, bool(self.columns), self.turn.attached)
 
     def _sentence(self, code: str, result: str) -> str:

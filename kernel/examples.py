@@ -8,15 +8,17 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
+from llmos.kernel.config import WEIGHTS
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import ADAPTED, Recall, Recalled, fits, formulas
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
 
+TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
 MOST = 4  # examples behind a request
 RANKER = "ranker.safetensors"  # beside what was taught
 _ZERO = re.compile(r"(&(\d+)) = 0\b")
@@ -26,6 +28,16 @@ _SMALL = re.compile(r"\d{1,2}|1\d\d")
 _WHOLE = re.compile(r"\b(?:ceil|floor)\(@(\d+) ?/ ?@(\d+)\)")
 _QUESTION = re.compile(r"(?i)(?:\w+[:,] )?(?:which(?! way| direction)|who|how (?:many|much))\b")
 LIKELY = 0.12  # how like a request an example has to be
+
+
+@cache
+def knows(kind: str, path: Path = WEIGHTS / TAUGHT) -> bool:
+    """Whether the embedded kernel was taught a kind of request; the file is looked through, not read in."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return any(line.startswith(f'["{kind}"') for line in lines)
+    except OSError:
+        return False
 
 
 class Memory:

@@ -16,7 +16,7 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.config import EMBEDDED, WEIGHTS, int8_wanted
 from llmos.kernel.engine import Branch, Delta, Finished, Sampling, Step, TextDelta
 from llmos.kernel.errors import ModelError
-from llmos.kernel.examples import Memory
+from llmos.kernel.examples import TAUGHT, Memory
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.holds import common_prefix
 from llmos.kernel.outward import Outward
@@ -29,7 +29,6 @@ from llmos.kernel.wire import CONTROL, EmbeddedWire, Wire
 
 READ = 256  # tokens of a request that are looked at for what is improbable
 HEAVY = 1_500_000_000  # parameters from which on a CPU takes too long for that
-TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
 TEMPLATE = Path(__file__).parent / "chat_template.jinja"
 
 

@@ -37,9 +37,9 @@ class Taught:
     """A request that was taught, and its answer.
 
     By ``kind`` the answer is an expression (``calculator``), a program (``python``), words (``say``, and ``lack`` where
-    there is no table), the tool's name for a picture (``image``), or a verb for a table (``table``) or for a plot that was drawn (``change``). A program may have
-    slots in its answer; ``slots`` are what filled those for texts in the pattern (see fills), ``says`` is what is
-    answered to its result.
+    there is no table), a verb for a table (``table``) or for a plot that was drawn (``change``), or the tool's name for
+    a picture (``image``). A program may have slots in its answer; ``slots`` are what filled those for texts in the
+    pattern (see fills), ``says`` is what is answered to its result.
     """
 
     kind: str

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from llmos.kernel.examples import knows
 from llmos.kernel.paths import path
+from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import ArtifactMade, Call, Event, Result, ToolCall
 from llmos.memory.log import SessionLog
@@ -49,14 +51,19 @@ def make_tools(
     return made
 
 
-def make_images(log: SessionLog, given: str | None, seed: int) -> list[Tool]:
-    """What draws, and what paints where there is a checkpoint (``given``, or as it was set)."""
+def make_images(log: SessionLog, given: str | None, seed: int, brief: bool = False) -> list[Tool]:
+    """What draws, and what paints where there is a checkpoint (``given``, or as it was set).
+
+    ``brief``: for the embedded kernel, which paints where it was taught to, and does not write drawings.
+    """
     from llmos.tools import image, image_checkpoint, image_svg
 
     model = image_checkpoint.named(given)
-    made = [] if image_svg.missing() else [image_svg.make_image_svg()]
+    if brief and not knows(TOOL):
+        return []
+    made = [] if brief or image_svg.missing() else [image_svg.make_image_svg()]
     if model and not image_checkpoint.missing():
-        made.append(image.make_image(model, lambda: pictures_of(log.events()), seed))
+        made.append(image.make_image(model, lambda: pictures_of(log.events()), seed, brief))
     return made
 
 

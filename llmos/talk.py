@@ -78,14 +78,14 @@ class Session:
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
         self._strict = system.strict if begun is None else begun.strict
-        # The embedded kernel was taught two tools and would take a third for one of them.
+        # The embedded kernel was taught few tools and would take another for one of them.
         self._embedded = system.model_name == config.EMBEDDED
         if self._strict and not self._embedded:
             read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
             self._held.append(read)
         self._errand, self._purse = errand, Purse()
+        self._held += hands.make_images(log, system.image_model, system.seed, brief=self._embedded)
         if not self._embedded:
-            self._held += hands.make_images(log, system.image_model, system.seed)
             self._held += asker(system, self._persona, errand, lambda: self._purse)
         self._held += system.tools
         self._tools = {tool.name: tool for tool in speakers.hands_of(self._persona, self._held)}

@@ -53,13 +53,21 @@ DESCRIPTION = (
     " where it is painted anew, strength: how much is changed (0 to 1)"
 )
 
+# What the embedded kernel is shown: the least that it names, each word of it is read at the start of every session.
+BRIEF: Mapping[str, Any] = {
+    **PARAMETERS,
+    "properties": {k: PARAMETERS["properties"][k] for k in ("prompt", "n", "width", "height", "seed")},
+}
+BRIEFLY = "pictures"
+
 _LOADING, _PAINTING = threading.Lock(), threading.Lock()  # a pipeline keeps what it is at: one picture at a time
 _loaded: tuple[str, Any] | None = None  # one checkpoint a process: they are large
 
 
-def make_image(model: str, made: Callable[[], int] = lambda: 0, seed: int | None = None) -> Tool:
+def make_image(model: str, made: Callable[[], int] = lambda: 0, seed: int | None = None, brief: bool = False) -> Tool:
     """The tool over the checkpoint ``model``. ``made`` tells how many pictures the session has; ``seed`` is where the
-    seeds of calls that name none begin, each call's its own; without it they are random."""
+    seeds of calls that name none begin, each call's its own; without it they are random. ``brief``: as the embedded
+    kernel is shown it."""
 
     def run(arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         count, already = _count(arguments), made()
@@ -71,8 +79,8 @@ def make_image(model: str, made: Callable[[], int] = lambda: 0, seed: int | None
 
     return Tool(
         name="image",
-        description=DESCRIPTION,
-        parameters=PARAMETERS,
+        description=BRIEFLY if brief else DESCRIPTION,
+        parameters=BRIEF if brief else PARAMETERS,
         run=run,
         capabilities=frozenset(),
         available=image_checkpoint.missing,

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import torch
 
-from llmos.kernel.examples import RANKER
-from llmos.kernel.local import TAUGHT
+from llmos.kernel.examples import RANKER, TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, save_weights

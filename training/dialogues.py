@@ -19,7 +19,8 @@ from llmos.kernel.tool import Tool, ToolError, ToolOutput
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.prompts import load
 from llmos.tools.calculator import evaluate, make_calculator
-from llmos.training import follows, plots, questions
+from llmos.tools.image import make_image
+from llmos.training import follows, pictures, plots, questions
 from llmos.training.phrasebook import entries, fill, lines, number_slots, slots, vary
 from llmos.training.programs import program
 from llmos.training.simulate import Box, preview_of
@@ -39,7 +40,9 @@ SHARES = {
     "facts": 0.06,
     "unknown": 0.03,
     "python": 0.14,
+    "image": 0.05,
 }
+STORIES = 0.06  # share of plots that a picture of the same subject follows
 
 # What is asked of a table.
 TABLE_SHARES = {"plot": 0.6, "ask": 0.37, "direct": 0.015, "calculator": 0.015}
@@ -59,6 +62,7 @@ CALCULATOR_SHARES = {
     "calc_error": 0.012,
 }
 
+PAINTS = 0.6  # share of dialogues that have a tool for pictures
 GOES_ON = 0.12  # share of calculations that are gone on with
 PLAIN = re.compile(r"\d+(?:\.\d+)?")
 
@@ -78,6 +82,7 @@ class Talk:
     messages: list[Message] = field(default_factory=list)
     box: Box = field(default_factory=Box)
     calls: int = 0
+    paints: bool = False  # whether there is a tool for pictures
 
     def user(self, request: str, table: Table | None = None) -> None:
         """A request, with a file's preview before it when one is attached."""
@@ -176,6 +181,8 @@ def plot(talk: Talk, table: Table | None) -> bool:
         talk.python(change.code)
         talk.answer(change.answer)
         made = change
+    if talk.rng.random() < STORIES:
+        return pictures.story(talk)
     if talk.rng.random() < 0.15:
         return ask_again(talk, table)
     return True
@@ -264,6 +271,7 @@ MAKERS: dict[str, Callable[[Talk, Table | None], bool]] = {
     "facts": facts,
     "unknown": unknown,
     "python": python,
+    "image": pictures.picture,
 }
 
 CORPUS: list[Path | None] = [None]
@@ -277,7 +285,7 @@ def a_table(rng: random.Random) -> Table:
 
 def dialogue(rng: random.Random) -> list[Message] | None:
     """One dialogue, or None when the draw did not fit. Some go on with other things in the same session."""
-    talk = Talk(rng)
+    talk = Talk(rng, paints=rng.random() < PAINTS)
     parts = rng.choices([1, 2, 3, 5], [0.7, 0.18, 0.07, 0.05])[0]
     for i in range(parts):
         kind = pick(SHARES, rng)
@@ -291,7 +299,7 @@ def around_a_table(rng: random.Random) -> list[list[Message]]:
     """Dialogues that each begin with the same table."""
     table, made = a_table(rng), []
     for _ in range(rng.randint(3, 5)):
-        talk = Talk(rng)
+        talk = Talk(rng, paints=rng.random() < PAINTS)
         if MAKERS[pick(TABLE_SHARES, rng)](talk, table):
             made.append(talk.messages)
     return made
@@ -325,9 +333,9 @@ def describe_python() -> Tool:
     return Tool("python", about, schema, lambda arguments, context: ToolOutput(""), frozenset({"exec"}))
 
 
-def tools() -> list[Tool]:
+def tools(paints: bool = False) -> list[Tool]:
     """The tools of a session, as the kernel is told of them."""
-    return [make_calculator(), describe_python()]
+    return [make_calculator(), describe_python(), *([make_image("embedded", brief=True)] if paints else [])]
 
 
 def system_message() -> Message:

@@ -17,6 +17,7 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.pointers import UNSAID
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.recall import Recall
+from llmos.kernel.scene import LACKING, TOOL
 from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
@@ -27,53 +28,78 @@ from llmos.training.recall import Lessons, taught
 
 ENGLISH = 0.04  # share of plain English kept in, so that what was learnt from it stays
 COPYING = 0.04  # share of rows that teach copying alone
+PAINTERS = 0.5  # share of the other dialogues whose kernel has the tool for pictures
 WRITERS = 2  # processes that make dialogues; their number changes which ones are made
+Heap = dict[bool, list[Family]]  # by whether there is a tool for pictures
 NUMBER = re.compile(r"(?<![\w.@~&])\d+(?:\.\d+)?")
 CUT = 0.6  # share of the dialogues of one call that end with it: reading out is learnt long before calling
 
 
 def encode(folder: Path, count: int, seed: int, corpus: Path | None) -> list[Rows]:
-    """About ``count`` dialogues as packed rows: short ones behind one system turn, long ones in rows of their own."""
-    short: list[Family] = []
-    long: list[Family] = []
+    """About ``count`` dialogues as packed rows: short ones and long ones, behind a system turn with and without the
+    tool for pictures."""
+    short, long = _heap(), _heap()
     share = [(folder, count // WRITERS, seed + n, corpus) for n in range(WRITERS)]
     with ProcessPoolExecutor(WRITERS, get_context("spawn")) as writers:
         for few, many in writers.map(write, *zip(*share, strict=True)):
-            short += few
-            long += many
-    order = random.Random(seed)
-    order.shuffle(short)
-    order.shuffle(long)
-    prefix = render_training([system_message()], tools(), Codec.load(folder))[0]
-    return [pack(short, LENGTH, prefix, seed=seed), pack(long, LONG, prefix, seed=seed)]
+            for paints in (False, True):
+                short[paints] += few[paints]
+                long[paints] += many[paints]
+    order, codec = random.Random(seed), Codec.load(folder)
+    rows: list[list[Rows]] = [[], []]
+    for paints in (False, True):
+        order.shuffle(short[paints])
+        order.shuffle(long[paints])
+        prefix = render_training([system_message()], tools(paints), codec)[0]
+        for made, heap, length in zip(rows, (short, long), (LENGTH, LONG), strict=True):
+            made.append(pack(heap[paints], length, prefix, seed=seed))
+    return [joined(parts) for parts in rows]
 
 
-def write(folder: Path, count: int, seed: int, corpus: Path | None) -> tuple[list[Family], list[Family]]:
+def _heap() -> Heap:
+    return {False: [], True: []}
+
+
+def write(folder: Path, count: int, seed: int, corpus: Path | None) -> tuple[Heap, Heap]:
     """One writer's dialogues as ids: those that fit into short rows, and those that do not."""
-    codec, system, told = Codec.load(folder), system_message(), tools()
-    prefix = len(render_training([system], told, codec)[0])
-    short: list[Family] = []
-    long: list[Family] = []
+    codec, system = Codec.load(folder), system_message()
+    told = {paints: tools(paints) for paints in (False, True)}
+    prefixes = {paints: len(render_training([system], told[paints], codec)[0]) for paints in told}
+    short, long = _heap(), _heap()
     done, chooser = 0, random.Random(seed)
     lessons = Lessons(Recall(taught()), seed)
     for group in dialogues(count, seed, corpus):
-        heard = [talk for messages in group if (talk := seen([system, *messages], lessons, chooser))]
-        documents = [render_training(talk, told, codec) for talk in heard]
-        if documents:
-            fits = max(len(ids) for ids, _ in documents) <= LENGTH
-            (short if fits else long).extend(families(documents, prefix, (LENGTH if fits else LONG) - prefix))
+        for paints, talks in parted(group, chooser).items():
+            heard = [talk for messages in talks if (talk := seen([system, *messages], lessons, chooser, paints))]
+            documents, prefix = [render_training(talk, told[paints], codec) for talk in heard], prefixes[paints]
+            if documents:
+                fits = max(len(ids) for ids, _ in documents) <= LENGTH
+                (short if fits else long)[paints].extend(
+                    families(documents, prefix, (LENGTH if fits else LONG) - prefix)
+                )
         if (done + len(group)) // 4000 > done // 4000:
             print(f"  writer {seed}: {done + len(group):,} dialogues", flush=True)
         done += len(group)
     return short, long
 
 
-def seen(messages: list[Message], lessons: Lessons, rng: random.Random) -> list[Message]:
+def parted(group: list[list[Message]], rng: random.Random) -> dict[bool, list[list[Message]]]:
+    """Dialogues by whether their kernel has the tool for pictures: as they show, else all one or the other."""
+    found: dict[bool, list[list[Message]]] = {False: [], True: []}
+    rest = rng.random() < PAINTERS
+    for messages in group:
+        paints = any(isinstance(c, ToolCall) and c.name == TOOL for m in messages for c in m.calls)
+        lacks = any(m.role == "assistant" and m.text == LACKING for m in messages)
+        found[paints or (rest and not lacks)].append(messages)
+    return found
+
+
+def seen(messages: list[Message], lessons: Lessons, rng: random.Random, paints: bool = False) -> list[Message]:
     """A dialogue as the kernel meets it, with short names and examples; now and then it ends with its only call.
 
     Nothing where a call needs a number that a formula's short name hides.
     """
-    told = Aliases(messages, lessons).messages
+    told = Aliases(messages, lessons, paints).messages
     if any(hidden(m) for m in told) and any("&" in m.text for m in told if m.role == "user"):
         return []
     cut = sum(len(m.calls) for m in told) == 1 and rng.random() < CUT

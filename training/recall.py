@@ -11,11 +11,13 @@ from llmos.kernel.aliases import Aliases
 from llmos.kernel.examples import likely
 from llmos.kernel.pointers import UNSAID
 from llmos.kernel.recall import ADAPTED, ROW, Recall, Recalled, Taught, formulas
+from llmos.kernel.scene import TOOL
 from llmos.kernel.turns import Turn
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED
 from llmos.training.dialogues import CALCULATOR_SHARES, UNKNOWN, intent_allows_file
 from llmos.training.phrasebook import SLOT, entries, fill, lines, number_slots, slots
+from llmos.training.pictures import subject
 from llmos.training.plots import DRAWERS
 from llmos.training.programs import program
 from llmos.training.questions import QUESTIONS
@@ -91,7 +93,7 @@ CHANGES = {
 def taught(seed: int = 0) -> list[Taught]:
     """Every phrase with short names for what it names, and its answer."""
     rng = random.Random(seed)
-    every = [*calculations(rng), *programs(rng), *words(), *tables()]
+    every = [*calculations(rng), *programs(rng), *words(), *tables(), *images(rng)]
     # What a calculation answers needs no program.
     plain = {normal(t.pattern) for t in every if t.kind == "calculator"}
     kept = (t for t in every if normal(t.pattern) and not (t.kind == "python" and normal(t.pattern) in plain))
@@ -176,6 +178,15 @@ def tables() -> Iterator[Taught]:
             yield Taught("change", bare(line), f"`{CHANGES[kind]}")
             if kind == "follow_bins" and "hist" in line.lower():
                 yield Taught("table", bare(line), f"`{CHANGES[kind]}")
+
+
+def images(rng: random.Random) -> Iterator[Taught]:
+    """Requests for pictures; what one shows is for the kernel to find."""
+    for line in lines("image"):
+        for _ in range(DRAWS if SLOT.search(line) else 1):
+            yield Taught(TOOL, told(fill(line, {"scene": subject(rng)}))[0], TOOL)
+    for line in lines("image_story"):
+        yield Taught(TOOL, line, TOOL)
 
 
 def asked(verb: str) -> str:
