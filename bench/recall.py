@@ -16,8 +16,8 @@ from typing import Any
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.engine import CallMade, Sampling
-from llmos.kernel.examples import RANKER, likely
-from llmos.kernel.local import TAUGHT, LocalModel
+from llmos.kernel.examples import RANKER, TAUGHT, likely
+from llmos.kernel.local import LocalModel
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import Recall
 from llmos.kernel.tool import ToolError

@@ -24,11 +24,9 @@ from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
 from llmos.kernel.recall import Recalled
-from llmos.kernel.scene import LACKING, TOOL, Scene, scene
-from llmos.kernel.scene import SIGN as SCENE
+from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene
 from llmos.kernel.slots import TIMES, Column, mentions, words
-from llmos.kernel.telling import among, changed, each, quoted, topic
-from llmos.kernel.telling import asked as asked_in
+from llmos.kernel.telling import among, changed, each, own_words, quoted, topic
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
@@ -137,10 +135,10 @@ class Aliases:
     def _told(self, message: Message) -> Message:
         if message.role == "user":
             attached = any(p.source.origin in ("file", "library") for p in message.parts)
-            self.turn, self.sentence = Turn(" ".join(asked_in(message))[:_READ], attached=attached), ""
+            self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self._last, self._before = "", self._last
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
-            self.turn.told = " ".join(asked_in(heard))
+            self.turn.told = " ".join(own_words(heard))
             year = self._one_year(self.turn.told)
             self.turn.year = int(year[1]) if year else 0
             asked = self.turn.told.replace(year[0], "") if year else self.turn.told

@@ -14,8 +14,7 @@ from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups
 from llmos.kernel.bits import Bits, pack
 from llmos.kernel.mentions import said, wanted
 from llmos.kernel.recall import kind_of
-from llmos.kernel.scene import LACKING, TOOL
-from llmos.kernel.scene import SIGN as SCENE
+from llmos.kernel.scene import SCENE, TOOL
 from llmos.kernel.slots import NUMBERS, TIMES, fitting, mentioned
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, DRAWS, FIXED, MANNERS, ROWS, VERBS, Place, place, split
@@ -121,9 +120,7 @@ class Pointers:
         """The kind of example that decides whether a tool is called first, and which; empty where none surely does."""
         if turn.called:
             return ""
-        # A picture is asked for in so many words.
-        painted = turn.scene is not None and turn.examples[:1] in ([("say", LACKING)], [(TOOL, TOOL)])
-        if self._likeness and (self._likeness[0] >= SURELY or self._asks or painted):
+        if self._likeness and (self._likeness[0] >= SURELY or self._asks or turn.pictured):
             return self._examples[0]
         return "table" if turn.attached and self._columns and asks_picture(turn.told) else ""
 
@@ -156,12 +153,10 @@ class Pointers:
         code, expression = text.rfind(_CODE), text.rfind(_EXPRESSION)
         wanted: list[Bits | None] = []
         if code < 0 and expression < 0:
-            if (prompt := text.rfind(_PROMPT)) >= 0:
-                spelled = self._spelled(text[prompt + len(_PROMPT) :], [SCENE], '"') if self._turn.scene else None
-                return self._narrowed(bits, [spelled])
+            if _PROMPT in text and self._turn.scene is not None:
+                return self._narrowed(bits, [self._spelled(text.rsplit(_PROMPT)[-1], [SCENE], '"')])
             tool = _TOOL.search(text)
-            wanted.append(self._spelled(tool[1], [self.tool], '"') if tool and self.tool else None)
-            return self._narrowed(bits, wanted)
+            return self._narrowed(bits, [self._spelled(tool[1], [self.tool], '"') if tool and self.tool else None])
         if code >= 0 and (forced := self._kept(text[code + len(_CODE) :])) is not None:
             return self._narrowed(bits, [forced])
         whole = [n for n, kind in enumerate(self._examples, 1) if kind in _WHOLE and _WHOLE[kind].search(text)]

@@ -13,7 +13,7 @@ from llmos.kernel import scene_words as known
 from llmos.kernel.scene_words import KINDS, MAKES, NOUNS, VERBS
 
 TOOL = "image"  # what paints; also the kind of what was taught of it
-SIGN = "`0"  # stands for what the request wants painted
+SCENE = "`0"  # stands for what the request wants painted
 LACKING = "I cannot make pictures here yet: run pip install 'llmos[image]'; llmos doctor says what else is missing."
 MOST = 8  # pictures of one request
 _READ = 2000  # characters of a request

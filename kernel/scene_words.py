@@ -72,8 +72,8 @@ CHART = re.compile(
         heat ?maps? | time ?series | sines? | cosines? | tangent | parabolas? | hyperbolas? | functions? | polynomials?
         equations? | derivatives? | logarithm\w* | sin | cos | distribution | number line | conclusions? | lots | straws
         matplotlib | flow ?charts? | timeline | columns? | rows? | spreadsheets? | ascii | python | code | mandelbrot
-        (?:sales|prices?|revenue|profit|costs?|rainfall|temperatures?|numbers|values|figures)\b.*\b(?:by|per|over|for each)
-        data\b.*\b(?:by|per|over|for each) | over time | versus | vs | against (?:the )?(?:year|month|day|time)\w*
+        (?:sales|prices?|revenue|profit|costs?|rainfall|temperatures?|numbers|values)\b.*\b(?:by|per|over|for each)
+        (?:data|figures)\b.*\b(?:by|per|over|for each) | over time | versus | vs | against (?:the )?(?:year|month|day|time)\w*
         (?:by|per|each|every) (?:year|month|week|quarter) | (?:per|each|every) day | radius | diagonals? | degrees
         (?:right|isosceles|equilateral) triangles? | venn | map of
     """)

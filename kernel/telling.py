@@ -17,7 +17,7 @@ def among(names: Sequence[str] | Mapping[str, int]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.@~#&`])(?:{'|'.join(map(re.escape, ordered))})(?!\w|\.\d)")
 
 
-def asked(message: Message) -> list[str]:
+def own_words(message: Message) -> list[str]:
     """The texts of a message that the user wrote."""
     return [p.content for p in message.parts if p.source.origin == "user" and isinstance(p.content, str)]
 

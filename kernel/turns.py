@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llmos.kernel.recall import Recalled, kind_of
-from llmos.kernel.scene import Scene
+from llmos.kernel.scene import LACKING, TOOL, Scene
 
 MOST = 99  # of a request's numbers get names
 
@@ -35,6 +35,11 @@ class Turn:
     likeness: list[float] = field(default_factory=list)  # of each example, 0 to 1
     scene: Scene | None = None  # what it wants painted
     called: bool = False  # whether a tool was called
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a picture is asked for, and in the likeliest example one was."""
+        return self.scene is not None and self.examples[:1] in ([("say", LACKING)], [(TOOL, TOOL)])
 
     def sign(self, value: str) -> str:
         """The short name of a value, a new one where it has none; the value itself when there are too many."""

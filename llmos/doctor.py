@@ -112,8 +112,7 @@ def kernel() -> Check:
 def examples() -> Check:
     """What the embedded kernel was taught is ranked by meaning, and not by words alone."""
     from llmos.kernel import minilm
-    from llmos.kernel.examples import Memory
-    from llmos.kernel.local import TAUGHT
+    from llmos.kernel.examples import TAUGHT, Memory
 
     if minilm.missing():
         detail = "ranked by words alone: the embedded kernel errs more often"

@@ -10,8 +10,7 @@ import pytest
 
 from llmos.kernel import minilm
 from llmos.kernel.config import WEIGHTS
-from llmos.kernel.examples import LIKELY, RANKER, Memory, likely
-from llmos.kernel.local import TAUGHT
+from llmos.kernel.examples import LIKELY, RANKER, TAUGHT, Memory, likely
 from llmos.kernel.ranker import Ranker, digest, spelled
 from llmos.kernel.recall import Recall, Recalled, Taught
 from llmos.kernel.turns import Turn

@@ -58,7 +58,7 @@ def test_dialogues_are_reproducible_and_whole() -> None:
         assert not messages[-1].calls
         for call in (c for m in messages for c in m.calls):
             assert isinstance(call, ToolCall)
-            assert call.name in {t.name for t in tools()}
+            assert call.name in {t.name for t in tools(paints=True)}
 
 
 def bare(text: str) -> str:
