@@ -59,6 +59,7 @@ soak: $(VENV)/dev bubblewrap ## hours of honest and hostile requests, with a ver
 eval: $(VENV)/installed bubblewrap ## measure the model on requests with known answers
 	@$(BIN)/llmos eval training/eval/requests.jsonl
 	@$(BIN)/llmos eval training/eval/followups.jsonl
+	@$(BIN)/llmos eval training/eval/pictures.jsonl
 
 kernel: $(VENV)/dev ## make the embedded kernel from nothing: about 90 minutes on two cores; CORPUS=folder of text
 	@$(BIN)/python -m llmos.training $(if $(CORPUS),--corpus $(CORPUS))

@@ -95,7 +95,7 @@ def _about(text: str, topic: str) -> str:
     named = re.match(r"(?i)(.+?)[ ,]+(\w+)$", rest)
     if named and named[2].lower() in NOUNS and not re.search(r"(?i)\b(?:of|and|with|on|in) (?:\w+ )?\w+$", rest):
         rest = re.sub(r"(?i)[ ,]+(?:an?|the|some|one)$", "", named[1])  # a lighthouse picture
-    if re.match(r"(?i)one (?:with|in|on|that)\b|them\b", rest) and not topic:
+    if re.match(r"(?i)one (?:with|in|on|that)\b|(?:them|him|her)$", rest) and not topic:
         rest = text  # it was said before
     if not re.search(r"[^\W\d_]{2}|\d", rest) or known.BARE.fullmatch(rest) or rest.lower() in NOUNS:
         return f"a picture of {topic}" if topic and (known.POINTS.search(text) or not rest) else ""
@@ -149,7 +149,7 @@ def _led(text: str) -> str:
         if plain in _ARTICLE:
             article = word.start()
         if plain in NOUNS:
-            rest = text[word.end() :].lstrip(" ,:-")
+            rest = known.FOR.sub("", f"{text[word.end() :]} ").strip(" ,:-")
             linked = known.LINKS.sub("", rest)
             return linked if linked != rest else _objects(rest)
         if plain in KINDS:

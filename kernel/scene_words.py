@@ -83,8 +83,8 @@ CHART = re.compile(
 DONE = re.compile(
     r"(?i)\b(?:(?:what|who)(?:'s| is| are| was)? (?:is |are )?(?:in|on) (?:this|the|that|my)|(?:see|describe|look at"
     r"|edit|crop|resize|rotate|scan|delete|remove|open|save|find|search|google|download|upload|turn|rename|convert"
-    r"|upscale|sharpen|read|count)\b.*\b(?:this|the|that|my|your) (?:\w+ )?(?:picture|photo|image|pic|selfie|drawing"
-    r"|screenshot)s?|(?:did you|have you) (?:make|made|paint|painted|draw|drawn))\b"
+    r"|upscale|sharpen|brighten|read|count)\b.*\b(?:this|the|that|my|your) (?:\w+ )?(?:picture|photo|image|pic|selfie|drawing"
+    r"|screenshot)s?|how (?:many|much)|what (?:is|are) (?:its|the|their)|(?:did you|have you) (?:make|made|paint|painted|draw|drawn))\b"
 )
 # Questions, which want to know something, and what makes a wish of one.
 ASKS = re.compile(
@@ -163,15 +163,15 @@ BARE = re.compile(rf"{ARTICLES.pattern}(?:an?|the|some|one|another|any|nice|new|
 FOR = re.compile(r"(?i)^[\s,:-]*(?:(?:me|us|up|for (?:me|us)|please|pls|plz|just|out|kindly|,)[\s,]+)*")
 
 # What only refers to what the session is about.
-IT = re.compile(r"(?i)(?:it|this|that|them|these|those|all (?:of )?(?:this|that|it)|the (?:above|same))")
+IT = re.compile(r"(?i)(?:it|him|her|this|that|them|these|those|all (?:of )?(?:this|that|it)|the (?:above|same))")
 POINTS = re.compile(r"(?i)\b(?:it|this|that|them|these|those|too|also|now|go(?:es)? with|match)\b")
 PRONOUN = re.compile(r"(?i)\b(?:it|this|that|them|these|those)(?: all)?$")
 REFERS = re.compile(
-    r"(?i)\b(?:(?:goes|go|fits|fit|matches|match|belongs?) (?:with |to |together with )?(?:it|this|that|them)"
+    r"(?i)\b(?:(?:goes|go|fits|fit|matches|match|belongs?) (?:with |to |together with |along with )?(?:it|this|that|them)"
     r"|(?:for|of|about|with|(?<!next )to|from|represents?|illustrates?|shows?|behind) (?:it|this|that|them|these|those)"
     r"(?: all)?(?=$|[,.;!?])|(?:the|this|that|these|those|our|my) (?:company|companies|firm|business|start-?up|topic"
     r"|subject|theme|story|data|numbers|table|file|figures|team|brand|product|report|results?))\b"
 )
 GOES = re.compile(
-    r"(?i)^(?:that |which |to )?(?:goes?|fits?|match(?:es)?|belongs?|represents?)(?: together)?(?: with| to)? "
+    r"(?i)^(?:that |which |to )?(?:go(?:es)?|fits?|match(?:es)?|belongs?|represents?)(?: together| along)?(?: with| to)? "
 )

@@ -8,6 +8,8 @@ One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``catego
 - ``contains``: a text, or several, all in the answer, in any case; digits stand alone
 - ``artifact``: a file of this MIME type was made and is not empty
 - ``columns``: each is in the plot's record (``plot-1.json`` beside ``plot-1.png``) or in the code of a call
+- ``prompt``: texts that all stand in the ``prompt`` of the first call, in any case
+- ``arguments``: what the first call was given, by name
 - ``refuses``: no call, and the answer declines
 
 Shares come with Wilson's 95% interval. Knows nothing of models; it measures what the public door gives.
@@ -31,7 +33,7 @@ from llmos.kernel.types import Answer, Event, Failure, ToolCall
 from llmos.training.scoring import Expect, Turn, judged
 
 Progress = Callable[[int, int, int], None]
-KEYS = {"tool", "number", "contains", "artifact", "columns", "refuses"}
+KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses"}
 
 
 @dataclass(frozen=True, slots=True)

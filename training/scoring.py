@@ -6,7 +6,7 @@ hold is said in ``evaluate``.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -84,6 +84,7 @@ def judge(turn: Turn) -> list[str]:
     for needle in [needles] if isinstance(needles, str) else needles:
         if not contains(text, needle):
             wrong.append(f"contains: no {needle!r} in the answer")
+    wrong += [*_called(turn, expect)]
     if "artifact" in expect and not made(turn, expect["artifact"]):
         wrong.append(f"artifact: no {expect['artifact']}")
     if expect.get("columns"):
@@ -92,6 +93,18 @@ def judge(turn: Turn) -> list[str]:
     if expect.get("refuses") and (turn.calls or not declines(text)):
         wrong.append("refuses: it does not decline")
     return wrong
+
+
+def _called(turn: Turn, expect: Expect) -> Iterator[str]:
+    """What is wrong with what the first call was given."""
+    first = next((c for c in turn.calls if isinstance(c, ToolCall)), None)
+    given = dict(first.arguments) if first is not None else {}
+    for words in expect.get("prompt", ()):
+        if not contains(str(given.get("prompt", "")), words):
+            yield f"prompt: no {words!r} in it"
+    for name, value in expect.get("arguments", {}).items():
+        if given.get(name) != value:
+            yield f"arguments: {name} is {given.get(name)} instead of {value}"
 
 
 @dataclass(frozen=True, slots=True)
