@@ -24,7 +24,7 @@ from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
 from llmos.kernel.recall import Recalled
-from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene
+from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene, surely
 from llmos.kernel.slots import TIMES, Column, mentions, words
 from llmos.kernel.telling import among, changed, each, own_words, quoted, topic
 from llmos.kernel.turns import MOST, Examples, Turn
@@ -186,16 +186,14 @@ class Aliases:
 
     def _written(self, call: ToolCall) -> ToolCall:
         """A call with short names."""
-        if call.name == TOOL:
-            return replace(call, arguments={"prompt": SCENE})
-        return replace(call, arguments=each(call.arguments, self._writing(call.name)))
+        named = {"prompt": SCENE} if call.name == TOOL else each(call.arguments, self._writing(call.name))
+        return replace(call, arguments=named)
 
     def _scene(self) -> Scene | None:
         """What the request wants painted; nothing where it speaks of a column."""
-        if self.columns and "#" in self.turn.told:
-            return None
         about = self._topic or "".join(topic(f"load('{name}')") for name in list(self._files)[-1:])
-        return scene(self.turn.request, about, bool(self.columns), self.turn.attached)
+        made = scene(self.turn.request, about, bool(self.columns), self.turn.attached)
+        return None if self.columns and "#" in self.turn.told else made
 
     def _sentence(self, code: str, result: str) -> str:
         """What is answered to a verb's result; empty where it was none, or failed."""
@@ -233,6 +231,8 @@ class Aliases:
         return text
 
     def _kinds(self) -> tuple[str, ...]:
+        if self.columns and self.turn.scene is not None and surely(self.turn.request):
+            return ("say", TOOL)
         # What speaks of a column or a value is asked of the table.
         of_table = "#" in self.turn.told or len(self.turn.gist) < len(self.turn.told)
         return (

@@ -83,9 +83,14 @@ def _wanted(text: str, table: bool, attached: bool) -> bool:
     words = [w.lower() for w in _WORD.findall(text)]
     noun = any(w in NOUNS or w in KINDS for w in words)
     if table:
-        drawn = noun or _LINES.search(text) is not None
-        return (drawn and not attached) or any(VERBS.get(w) == "paint" for w in words)
+        found = known.REFERS.search(text) if any(VERBS.get(w) == "paint" for w in words) else None
+        return not attached and bool(noun or _LINES.search(text) or (found and not known.PRONOUN.search(found[0])))
     return noun or any(w in VERBS for w in words) or bool(known.MADE.search(text) and not known.PLAIN.search(text))
+
+
+def surely(request: str) -> bool:
+    """Whether no chart is meant, whatever else a session has: a logo, an illustration, what goes with it."""
+    return known.SURELY.search(request) is not None
 
 
 def _about(text: str, topic: str) -> str:

@@ -73,7 +73,8 @@ CHART = re.compile(
         equations? | derivatives? | logarithm\w* | sin | cos | distribution | number line | conclusions? | lots | straws
         matplotlib | flow ?charts? | timeline | columns? | rows? | spreadsheets? | ascii | python | code | mandelbrot
         (?:sales|prices?|revenue|profit|costs?|rainfall|temperatures?|numbers|values)\b.*\b(?:by|per|over|for each)
-        (?:data|figures)\b.*\b(?:by|per|over|for each) | over time | versus | vs | against (?:the )?(?:year|month|day|time)\w*
+        (?:data|figures)\b.*\b(?:by|per|over|for each) | over time | versus | vs
+        against (?:the )?(?:year|month|day|time)\w*
         (?:by|per|each|every) (?:year|month|week|quarter) | (?:per|each|every) day | radius | diagonals? | degrees
         (?:right|isosceles|equilateral) triangles? | venn | map of
     """)
@@ -83,8 +84,9 @@ CHART = re.compile(
 DONE = re.compile(
     r"(?i)\b(?:(?:what|who)(?:'s| is| are| was)? (?:is |are )?(?:in|on) (?:this|the|that|my)|(?:see|describe|look at"
     r"|edit|crop|resize|rotate|scan|delete|remove|open|save|find|search|google|download|upload|turn|rename|convert"
-    r"|upscale|sharpen|brighten|read|count)\b.*\b(?:this|the|that|my|your) (?:\w+ )?(?:picture|photo|image|pic|selfie|drawing"
-    r"|screenshot)s?|how (?:many|much)|what (?:is|are) (?:its|the|their)|(?:did you|have you) (?:make|made|paint|painted|draw|drawn))\b"
+    r"|upscale|sharpen|brighten|read|count)\b.*\b(?:this|the|that|my|your) (?:\w+ )?(?:picture|photo|image|pic|selfie"
+    r"|drawing|screenshot)s?|how (?:many|much)|what (?:is|are) (?:its|the|their)"
+    r"|(?:did you|have you) (?:make|made|paint|painted|draw|drawn))\b"
 )
 # Questions, which want to know something, and what makes a wish of one.
 ASKS = re.compile(
@@ -167,11 +169,17 @@ IT = re.compile(r"(?i)(?:it|him|her|this|that|them|these|those|all (?:of )?(?:th
 POINTS = re.compile(r"(?i)\b(?:it|this|that|them|these|those|too|also|now|go(?:es)? with|match)\b")
 PRONOUN = re.compile(r"(?i)\b(?:it|this|that|them|these|those)(?: all)?$")
 REFERS = re.compile(
-    r"(?i)\b(?:(?:goes|go|fits|fit|matches|match|belongs?) (?:with |to |together with |along with )?(?:it|this|that|them)"
+    r"(?i)\b(?:(?:goes|go|fits|fit|matches|match|belongs?) (?:with |to |together with |along with )?"
+    r"(?:it|this|that|them)"
     r"|(?:for|of|about|with|(?<!next )to|from|represents?|illustrates?|shows?|behind) (?:it|this|that|them|these|those)"
     r"(?: all)?(?=$|[,.;!?])|(?:the|this|that|these|those|our|my) (?:company|companies|firm|business|start-?up|topic"
     r"|subject|theme|story|data|numbers|table|file|figures|team|brand|product|report|results?))\b"
 )
+SURELY = re.compile(
+    r"(?i)\b(?:images?|illustrations?|logos?|icons?|posters?|paintings?|mascots?|portraits?|cartoons?|photos?|artwork"
+    r"|picture (?:to|that|which|for)|(?:draw|paint) (?:me |us )?an?)\b"
+)
 GOES = re.compile(
-    r"(?i)^(?:that |which |to )?(?:go(?:es)?|fits?|match(?:es)?|belongs?|represents?)(?: together| along)?(?: with| to)? "
+    r"(?i)^(?:that |which |to )?(?:go(?:es)?|fits?|match(?:es)?|belongs?|represents?)(?: together| along)?"
+    r"(?: with| to)? "
 )

@@ -6,7 +6,7 @@ One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``catego
 - ``tool``: the name of the first call, a list of good names, or null for no call at all
 - ``number``: a number of the answer's text equals it; an integer exactly, others to a millionth or as rounded there
 - ``contains``: a text, or several, all in the answer, in any case; digits stand alone
-- ``artifact``: a file of this MIME type was made and is not empty
+- ``artifact``: a file of this MIME type was made and is not empty; null for no file at all
 - ``columns``: each is in the plot's record (``plot-1.json`` beside ``plot-1.png``) or in the code of a call
 - ``prompt``: texts that all stand in the ``prompt`` of the first call, in any case
 - ``arguments``: what the first call was given, by name

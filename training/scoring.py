@@ -85,7 +85,9 @@ def judge(turn: Turn) -> list[str]:
         if not contains(text, needle):
             wrong.append(f"contains: no {needle!r} in the answer")
     wrong += [*_called(turn, expect)]
-    if "artifact" in expect and not made(turn, expect["artifact"]):
+    if "artifact" in expect and expect["artifact"] is None:
+        wrong += [f"artifact: {e.artifact.path} was made" for e in turn.events if isinstance(e, ArtifactMade)]
+    elif "artifact" in expect and not made(turn, expect["artifact"]):
         wrong.append(f"artifact: no {expect['artifact']}")
     if expect.get("columns"):
         shown = plotted(turn)
