@@ -73,7 +73,7 @@ class Embedder:
         from safetensors.torch import load_file
 
         layers = int(json.loads((weights / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
-        state = load_file(weights / "model.safetensors")
+        state = {name: value.float() for name, value in load_file(weights / "model.safetensors").items()}
         self._words = state["embeddings.word_embeddings.weight"]
         kind = state["embeddings.token_type_embeddings.weight"][0]
         self._places = state["embeddings.position_embeddings.weight"] + kind
@@ -93,7 +93,7 @@ class Embedder:
         made._layers = [layers.get(n, layer) for n, layer in enumerate(self._layers)]
         return made
 
-    def to(self, device: str) -> "Embedder":
+    def to(self, device: "torch.device | str") -> "Embedder":
         """Another embedder, with all weights on a device, in single precision."""
         made = copy(self)
         made._words, made._places = (weights.to(device).float() for weights in (self._words, self._places))
@@ -114,7 +114,7 @@ class Embedder:
         ids = self.wordpieces(texts)
         with torch.inference_mode():
             for batch in _batches([len(row) for row in ids]):
-                made[batch] = self.forward([ids[n] for n in batch]).numpy()
+                made[batch] = self.forward([ids[n] for n in batch]).cpu().numpy()
         return made
 
     def wordpieces(self, texts: Sequence[str]) -> list[list[int]]:
@@ -137,10 +137,10 @@ class Embedder:
         padded = torch.zeros(len(rows), longest, dtype=torch.long)
         for n, row in enumerate(rows):
             padded[n, : len(row)] = torch.tensor(row)
-        device = self._words.device
-        padded = padded.to(device)
-        real = (torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]).to(device)
-        mask = None if bool(real.all()) else real[:, None, None, :]
+        real = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
+        full, device = bool(real.all()), self._words.device
+        padded, real = padded.to(device), real.to(device)
+        mask = None if full else real[:, None, None, :]
         x = layer_norm(self._words[padded] + self._places[:longest], (WIDTH,), *self._first, _EPSILON)
         for layer in self._layers:
             x = _block(layer, x, mask)

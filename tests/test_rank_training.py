@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from llmos.kernel import minilm
+from llmos.kernel.minilm import WIDTH
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import Recall, Taught
+from llmos.kernel.solver import Solver
 from llmos.training import rank
+from llmos.training.held import Measure, apart, greedy
+from llmos.training.recall import normal
 
 TAUGHT = [
     *(
@@ -50,10 +54,45 @@ def test_what_is_answered_alike_is_no_negative() -> None:
 
 @pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
 def test_a_run_resumes_and_ships_a_ranker(tmp_path: Path) -> None:
-    rank.train(TAUGHT, tmp_path, seed=1, steps=1)
-    weights = rank.train(TAUGHT, tmp_path, seed=1, steps=2)
+    rank.train(TAUGHT, tmp_path, 1, rank.Recipe(steps=1))
+    weights = rank.train(TAUGHT, tmp_path, 1, rank.Recipe(steps=2))
     assert torch.load(tmp_path / "rank.pt", weights_only=True)["step"] == 2
     rank.write(weights, TAUGHT, tmp_path / "ranker.safetensors")
     ranker = Ranker.load(tmp_path / "ranker.safetensors", Recall(TAUGHT))
     assert ranker is not None
     assert ranker.near("what is @1 plus @2", ("calculator",), 1)[0].taught == TAUGHT[0]
+
+
+def test_wordings_are_left_out_with_all_their_fillings_and_each_template_keeps_two() -> None:
+    taught = [
+        Taught("say", f"{how} are {whom}{mark}", f"{whom}")
+        for whom in ("you", "they")
+        for how in ("who", "what", "which ones", "how")
+        for mark in ("", "?")
+    ]
+    kept, held = apart(taught, 0.4, rank.template, seed=0)
+    gone = {normal(t.pattern) for t in held}
+    assert 0 < len(gone) <= 4
+    assert len(held) == len(gone)
+    assert [t for t in taught if normal(t.pattern) not in gone] == kept
+    for whom in ("you", "they"):
+        assert len({normal(t.pattern) for t in kept if t.answer == whom}) >= 2
+    assert apart(taught, 0.0, rank.template, seed=0) == (taught, [])
+
+
+@pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
+def test_what_was_left_out_is_measured_against_what_was_kept() -> None:
+    torch.manual_seed(0)
+    made = rank.Trainee(TAUGHT, rank.Recipe())
+    told = Measure(TAUGHT[1:], TAUGHT[:1], rank.template).told(made.tuned, made.head, made.solver)
+    assert told == "nearest 1/1 (calculator 1/1), solved 0/1"
+
+
+def test_the_likeliest_words_are_the_likeliest_expression_and_name_nothing_unsaid() -> None:
+    torch.manual_seed(3)
+    vocabulary = ["<begin>", "+", "@1", "@2", "7"]
+    solver = Solver(vocabulary, Solver.fresh(vocabulary))
+    states, real = torch.randn(6, 4, WIDTH), torch.ones(6, 4, dtype=torch.bool)
+    for one, words in zip(states, greedy(solver, states, real, [1] * 6), strict=True):
+        assert words == next((w for w, _ in solver.likeliest(one, 1, most=1)), ())
+        assert "@2" not in words

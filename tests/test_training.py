@@ -15,6 +15,7 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.types import ToolCall
 from llmos.training import phrasebook, plots, tables
+from llmos.training.__main__ import shape
 from llmos.training.copying import copy_rows
 from llmos.training.dialogues import dialogues, tools
 from llmos.training.finetune import encode
@@ -162,6 +163,16 @@ def test_orthogonalised_updates_have_singular_values_near_one() -> None:
     values = torch.linalg.svdvals(orthogonalise(torch.randn(2, 48, 96), steps=5))
     assert values.min() > 0.5
     assert values.max() < 1.5
+
+
+def test_a_kernel_can_have_another_size() -> None:
+    config = shape(320, 2)
+    assert (config.num_attention_heads, config.head_dim, config.intermediate_size) == (5, 64, 880)
+    assert shape(256, 6) == Qwen3Config(
+        hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=4, rope_theta=1e6
+    )
+    with pytest.raises(ValueError, match="a multiple of 64, not 300"):
+        shape(300, 2)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import argparse
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,12 +19,29 @@ import torch
 from llmos.kernel.examples import RANKER, TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import finetune, pretrain, rank, recall, tokenizer
-from llmos.training.loop import LONG, save_weights
+from llmos.training.loop import LONG, Budget, save_weights
 from llmos.training.stories import stories
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
 PRETRAINING = 0.3  # share of the time
-SHAPE = Qwen3Config(hidden_size=256, intermediate_size=704, num_hidden_layers=6, rope_theta=1e6)
+HEAD = 64  # features of an attention head
+INNER = 2.75  # width of the feed-forward layers, as a multiple of the hidden size
+
+
+def shape(hidden: int, layers: int) -> Qwen3Config:
+    """A kernel of this size. Raises ValueError where heads do not divide it."""
+    if hidden % HEAD:
+        raise ValueError(f"the hidden size has to be a multiple of {HEAD}, not {hidden}")
+    heads = hidden // HEAD
+    return Qwen3Config(
+        hidden_size=hidden,
+        intermediate_size=round(INNER * hidden),
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=HEAD,
+        rope_theta=1e6,
+    )
 
 
 def install(made: Path, weights: Path = WEIGHTS) -> None:
@@ -65,23 +83,36 @@ def main() -> None:
     )
     parser.add_argument("--dialogues", type=int, default=44_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hidden", type=int, default=256, help=f"features of a token, a multiple of {HEAD}")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument(
+        "--left-out", type=float, default=0.0, help="rank: share of the phrases to leave out and measure it on"
+    )
     options = parser.parse_args()
+    try:
+        config = shape(options.hidden, options.layers)
+    except ValueError as error:
+        parser.error(str(error))
     torch.set_num_threads(max(1, torch.get_num_threads()))
     first, second = options.out / "pre", options.out / "tuned"
     began = time.monotonic()
     if options.step in ("all", "tokenizer") and not (first / "tokenizer.json").exists():
-        tokenizer.train(first, options.corpus, SHAPE.vocab_size, options.seed)
+        tokenizer.train(first, options.corpus, config.vocab_size, options.seed)
     if options.step in ("all", "pretrain"):
-        pretrain.pretrain(first, options.corpus, SHAPE, PRETRAINING * options.minutes, options.seed)
+        # The rate stays up: training goes on with the dialogues.
+        budget = Budget(minutes=PRETRAINING * options.minutes, fall=0.0)
+        pretrain.pretrain(first, options.corpus, config, budget, options.seed)
     if options.step in ("all", "finetune"):
-        minutes = (1 - PRETRAINING) * options.minutes
-        finetune.finetune(first, second, options.corpus, options.dialogues, minutes, options.seed)
+        budget = Budget(minutes=(1 - PRETRAINING) * options.minutes)
+        finetune.finetune(first, second, options.corpus, options.dialogues, budget, options.seed)
     if options.step in ("all", "rank"):
         third = options.out / "rank"
         third.mkdir(parents=True, exist_ok=True)
         known = recall.taught()
         told = list(stories(options.corpus)) if options.corpus else []
-        rank.write(rank.train(known, third, options.seed, stories=told), known, WEIGHTS / RANKER)
+        recipe = replace(rank.recipe(), left_out=options.left_out)
+        weights = rank.train(known, third, options.seed, recipe, told)
+        rank.write(weights, known, WEIGHTS / RANKER)
     if options.step in ("all", "install"):
         install(second)
     print(f"{options.step}: done in {(time.monotonic() - began) / 60:.1f} min")

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from llmos.training.corpus import SHARES, documents, packaged_text, plain_text
+from llmos.training.device import device
 
 
 def corpus_ids(tokenizer: Tokenizer, corpus: Path | None, seed: int) -> NDArray[np.uint16]:
@@ -30,13 +31,14 @@ def corpus_ids(tokenizer: Tokenizer, corpus: Path | None, seed: int) -> NDArray[
 
 def cooccurrence(ids: NDArray[np.uint16], vocabulary: int, window: int = 4) -> NDArray[np.float32]:
     """Symmetric counts of shape (vocabulary, vocabulary), nearer neighbours weighing more (1/distance)."""
-    counts = np.zeros(vocabulary * vocabulary, dtype=np.float32)
+    size = vocabulary * vocabulary
+    counts = torch.zeros(size, device=device())
     for start in range(0, len(ids), 20_000_000):
-        piece = ids[start : start + 20_000_000].astype(np.int64)
+        piece = torch.from_numpy(ids[start : start + 20_000_000].astype(np.int64)).to(device())
         for distance in range(1, window + 1):
             pairs = piece[:-distance] * vocabulary + piece[distance:]
-            counts += np.bincount(pairs, minlength=vocabulary * vocabulary).astype(np.float32) / distance
-    square = counts.reshape(vocabulary, vocabulary)
+            counts += torch.bincount(pairs, minlength=size).float() / distance
+    square: NDArray[np.float32] = counts.view(vocabulary, vocabulary).cpu().numpy()
     return square + square.T
 
 
@@ -56,8 +58,8 @@ def word_vectors(tokenizer: Tokenizer, corpus: Path | None, size: int, seed: int
     torch.manual_seed(seed)
     vocabulary = tokenizer.get_vocab_size()
     matrix = torch.from_numpy(ppmi(cooccurrence(corpus_ids(tokenizer, corpus, seed), vocabulary)))
-    left, values, _ = torch.svd_lowrank(matrix, q=size, niter=2)
-    vectors = left * values.sqrt()
+    left, values, _ = torch.svd_lowrank(matrix.to(device()), q=size, niter=2)
+    vectors = (left * values.sqrt()).cpu()
     vectors = vectors[:, torch.randperm(size)] @ torch.linalg.qr(torch.randn(size, size))[0]
     norms = vectors.norm(dim=1, keepdim=True)
     unit = torch.where(

@@ -21,6 +21,7 @@ from llmos.kernel.scene import LACKING, TOOL
 from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
+from llmos.training.device import writers
 from llmos.training.dialogues import dialogues, system_message, tools
 from llmos.training.loop import LENGTH, LONG, Budget, Family, Rows, families, joined, pack, train
 from llmos.training.pretrain import english
@@ -29,23 +30,27 @@ from llmos.training.recall import Lessons, taught
 ENGLISH = 0.04  # share of plain English kept in, so that what was learnt from it stays
 COPYING = 0.04  # share of rows that teach copying alone
 PAINTERS = 0.5  # share of the other dialogues whose kernel has the tool for pictures
-WRITERS = 2  # processes that make dialogues; their number changes which ones are made
 Heap = dict[bool, list[Family]]  # by whether there is a tool for pictures
 NUMBER = re.compile(r"(?<![\w.@~&])\d+(?:\.\d+)?")
 CUT = 0.6  # share of the dialogues of one call that end with it: reading out is learnt long before calling
 
 
 def encode(folder: Path, count: int, seed: int, corpus: Path | None) -> list[Rows]:
-    """About ``count`` dialogues as packed rows: short ones and long ones, behind a system turn with and without the
-    tool for pictures."""
+    """About ``count`` dialogues as packed rows: see :func:`laid`."""
     short, long = _heap(), _heap()
-    share = [(folder, count // WRITERS, seed + n, corpus) for n in range(WRITERS)]
-    with ProcessPoolExecutor(WRITERS, get_context("spawn")) as writers:
-        for few, many in writers.map(write, *zip(*share, strict=True)):
+    hands = writers()
+    share = [(folder, count // hands, seed + n, corpus) for n in range(hands)]
+    with ProcessPoolExecutor(hands, get_context("spawn")) as pool:
+        for few, many in pool.map(write, *zip(*share, strict=True)):
             for paints in (False, True):
                 short[paints] += few[paints]
                 long[paints] += many[paints]
-    order, codec = random.Random(seed), Codec.load(folder)
+    return laid(short, long, Codec.load(folder), seed)
+
+
+def laid(short: Heap, long: Heap, codec: Codec, seed: int) -> list[Rows]:
+    """Short and long dialogues as packed rows, behind a system turn with and without the tool for pictures."""
+    order = random.Random(seed)
     rows: list[list[Rows]] = [[], []]
     for paints in (False, True):
         order.shuffle(short[paints])
@@ -134,7 +139,7 @@ def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> list[Rows
     return [rows for rows in made if len(rows.ids)]
 
 
-def finetune(pretrained: Path, out: Path, corpus: Path | None, count: int, minutes: float, seed: int) -> None:
+def finetune(pretrained: Path, out: Path, corpus: Path | None, count: int, budget: Budget, seed: int) -> None:
     """Fine-tune the checkpoint in ``pretrained`` into ``out``; resumes there when it was stopped."""
     from safetensors.torch import load_file
 
@@ -148,4 +153,4 @@ def finetune(pretrained: Path, out: Path, corpus: Path | None, count: int, minut
     data = prepared(out, corpus, count, seed)
     tokens, counted = sum(r.ids.size for r in data), sum(int(r.loss.sum()) for r in data)
     print(f"{tokens:,} tokens, {counted:,} of them count in the loss", flush=True)
-    train(model, data, out, Budget(minutes=minutes), seed)
+    train(model, data, out, budget, seed)

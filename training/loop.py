@@ -20,16 +20,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from llmos.kernel.qwen3 import Qwen3
+from llmos.training.device import accelerated, device, moved
 from llmos.training.optim import halves, optimizers
 
 LENGTH = 512  # tokens of most rows
 LONG = 1536  # tokens of the rows that hold long dialogues: the window the kernel is trained for
-STEP = 4096  # tokens a step
+STEP, GPU_STEP = 4096, 32_768  # tokens a step, on a processor and on a GPU
+TOLD, GPU_TOLD = 20, 200  # steps from one line of the log to the next
 
 Document = tuple[list[int], list[bool]]
 """Token ids, and which of them count in the loss."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""Ids, the places (rows laid end to end) whose next token counts in the loss, families, branches, positions."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,33 @@ class Rows:
         return int(self.ids.shape[1])
 
     def batches(self, seed: int) -> Iterator[Batch]:
-        """Endless shuffled batches of about :data:`STEP` tokens."""
+        """Endless shuffled batches of about :func:`step_tokens` tokens, all of one size."""
         chooser = np.random.default_rng(seed)
-        size = max(1, min(STEP // self.length, len(self.ids)))
+        size = max(1, min(step_tokens() // self.length, len(self.ids)))
         while True:
             order = chooser.permutation(len(self.ids))
             for i in range(0, len(order) - size + 1, size):
-                pick = np.sort(order[i : i + size])
-                yield (
-                    torch.from_numpy(self.ids[pick].astype(np.int64)),
-                    torch.from_numpy(self.loss[pick]),
-                    torch.from_numpy(self.family[pick].astype(np.int32)),
-                    torch.from_numpy(self.branch[pick].astype(np.int32)),
-                    torch.from_numpy(self.position[pick].astype(np.int64)),
-                )
+                yield self.batch(np.sort(order[i : i + size]))
+
+    def batch(self, pick: NDArray[np.int64]) -> Batch:
+        """These rows, on the device."""
+        family, branch = self.family[pick], self.branch[pick]
+        asked = np.zeros(family.shape, np.bool_)
+        same = (family[:, 1:] == family[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
+        asked[:, :-1] = self.loss[pick][:, 1:] & same
+        return (
+            moved(torch.from_numpy(self.ids[pick].astype(np.int64))),
+            # Counted here, so that the device has no shape to tell.
+            moved(torch.from_numpy(np.flatnonzero(asked))),
+            moved(torch.from_numpy(family.astype(np.int32))),
+            moved(torch.from_numpy(branch.astype(np.int32))),
+            moved(torch.from_numpy(self.position[pick].astype(np.int64))),
+        )
+
+
+def step_tokens() -> int:
+    """Tokens a step."""
+    return GPU_STEP if accelerated() else STEP
 
 
 def joined(parts: list[Rows]) -> Rows:
@@ -164,11 +180,9 @@ def _arrays(rows: list[list[Family]], length: int, shared: list[int], chooser: n
 
 def loss_of(model: Qwen3, features: Callable[..., Tensor], batch: Batch) -> Tensor:
     """Mean next-token cross-entropy (nats) over the positions that count."""
-    ids, counts, family, branch, position = batch
-    hidden = features(ids, family, branch, position)
-    same = (family[:, 1:] == family[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
-    wanted = counts[:, 1:] & same
-    return F.cross_entropy(model.lm_head(hidden[:, :-1][wanted]), ids[:, 1:][wanted])
+    ids, asked, family, branch, position = batch
+    hidden = features(ids, family, branch, position).flatten(0, 1)
+    return F.cross_entropy(model.lm_head(hidden.index_select(0, asked)), ids.flatten()[asked + 1])
 
 
 def visible(family: Tensor, branch: Tensor) -> Tensor:
@@ -198,7 +212,9 @@ def learning_rate(progress: float, peak: float, fall: float, warmup: float = 0.0
 
 def save_weights(model: Qwen3, path: Path, dtype: torch.dtype = torch.float32) -> None:
     """Write the checkpoint's ``model.safetensors`` whole or not at all."""
-    state = {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
+    state = {
+        k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"
+    }
     part = path.with_suffix(".part")
     save_file(state, part, metadata={"format": "pt"})
     part.rename(path)
@@ -207,13 +223,14 @@ def save_weights(model: Qwen3, path: Path, dtype: torch.dtype = torch.float32) -
 @dataclass
 class Budget:
     """Minutes of training or steps, whichever end first; the peak learning rate, the share of the time over which it
-    falls, and how often to save (seconds)."""
+    falls, and how often to save (seconds). ``until``: when it ends at the latest, by :func:`time.monotonic`."""
 
     minutes: float
     peak: float = 3e-3
     fall: float = 0.6
     save_every: float = 180.0
     steps: float = math.inf
+    until: float = math.inf
 
 
 def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, compiled: bool = True) -> None:
@@ -225,44 +242,91 @@ def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, 
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
+    model.to(device())
     steppers = optimizers(model, budget.peak)
     step, spent = resume(model, steppers, out / "state.pt")
     features = feature_function(model, compiled)
+    if accelerated():
+        warm(model, features, data)
     batches = mixed(data, seed + step)
     saved = time.monotonic()
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-        while spent < budget.minutes * 60 and step < budget.steps:
-            began = time.monotonic()
-            rate = learning_rate(spent / (budget.minutes * 60), budget.peak, budget.fall)
-            for stepper in steppers:
-                for group in stepper.param_groups:
-                    group["lr"] = rate * group.get("scale", 1.0)
-            # Weights, gradients and sums stay in fp32.
-            with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=halves()):
-                loss = loss_of(model, features, next(batches))
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for stepper in steppers:
-                stepper.step()
-                stepper.zero_grad(set_to_none=True)
-            seconds = time.monotonic() - began
-            # Compilation happens in the first step; it is not training time.
-            spent += min(seconds, 20.0)
-            step += 1
-            if step % 20 == 0 or step == 1:
-                speed = STEP / seconds
-                line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(loss.item(), 4)}
-                log.write(json.dumps({**line, "lr": round(rate, 6), "tokens_per_s": round(speed)}) + "\n")
-                log.flush()
-                print(
-                    f"{spent / 60:6.1f} min  step {step:5d}  loss {loss.item():.3f}  {speed:,.0f} tokens/s", flush=True
-                )
-            if time.monotonic() - saved > budget.save_every:
-                checkpoint(model, steppers, out / "state.pt", step, spent)
-                save_weights(model, out / "model.safetensors")
-                saved = time.monotonic()
+    whole = min(budget.minutes * 60, spent + budget.until - saved)
+    progress = Log(out / "log.jsonl")
+    while spent < whole and step < budget.steps:
+        began = time.monotonic()
+        rate = learning_rate(spent / whole, budget.peak, budget.fall)
+        batch = next(batches)
+        loss = update(model, features, batch, steppers, rate)
+        step += 1
+        told = progress.due(step)
+        value = loss.item() if told else 0.0  # a GPU is waited for only then
+        seconds = time.monotonic() - began
+        # Compilation happens in the first step; it is not training time.
+        spent += min(seconds, 20.0)
+        progress.count(batch[0].numel(), seconds)
+        if told:
+            progress.tell(step, spent, value, rate)
+        if time.monotonic() - saved > budget.save_every:
+            checkpoint(model, steppers, out / "state.pt", step, spent)
+            save_weights(model, out / "model.safetensors")
+            saved = time.monotonic()
+            whole = min(budget.minutes * 60, spent + budget.until - saved)
     checkpoint(model, steppers, out / "state.pt", step, spent)
     save_weights(model, out / "model.safetensors")
+
+
+def update(
+    model: Qwen3, features: Callable[..., Tensor], batch: Batch, steppers: list[torch.optim.Optimizer], rate: float
+) -> Tensor:
+    """One step; its loss."""
+    for stepper in steppers:
+        for group in stepper.param_groups:
+            group["lr"] = rate * group.get("scale", 1.0)
+    # Weights, gradients and sums stay in fp32.
+    with torch.autocast(device().type, torch.bfloat16, enabled=halves()):
+        loss = loss_of(model, features, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for stepper in steppers:
+        stepper.step()
+        stepper.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+def warm(model: Qwen3, features: Callable[..., Tensor], data: list[Rows]) -> None:
+    """Compile for each length of rows before the clock runs; nothing is learnt."""
+    for rows in data:
+        with torch.autocast(device().type, torch.bfloat16, enabled=halves()):
+            loss = loss_of(model, features, next(rows.batches(0)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        print(f"  warm for rows of {rows.length} tokens: loss {loss.item():.3f}", flush=True)
+        model.zero_grad(set_to_none=True)
+
+
+class Log:
+    """``log.jsonl`` and the terminal: now and then a line, with the speed since the last one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._every = path, GPU_TOLD if accelerated() else TOLD
+        self._tokens, self._seconds = 0, 0.0
+
+    def due(self, step: int) -> bool:
+        """Whether this step is told."""
+        return step % self._every == 0 or step == 1
+
+    def count(self, tokens: int, seconds: float) -> None:
+        """A step was done."""
+        self._tokens += tokens
+        self._seconds += seconds
+
+    def tell(self, step: int, spent: float, loss: float, rate: float) -> None:
+        """Write a line."""
+        speed = self._tokens / max(self._seconds, 1e-9)
+        self._tokens, self._seconds = 0, 0.0
+        line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(loss, 4)}
+        with self._path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**line, "lr": round(rate, 6), "tokens_per_s": round(speed)}) + "\n")
+        print(f"{spent / 60:6.1f} min  step {step:5d}  loss {loss:.3f}  {speed:,.0f} tokens/s", flush=True)
 
 
 def mixed(data: list[Rows], seed: int) -> Iterator[Batch]:
@@ -291,7 +355,7 @@ def resume(model: Qwen3, steppers: list[torch.optim.Optimizer], path: Path) -> t
     """Take up a checkpoint if there is one; return its step and the seconds already spent."""
     if not path.exists():
         return 0, 0.0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location=device(), weights_only=True)
     model.load_state_dict(state["model"])
     for stepper, saved in zip(steppers, state["optimizers"], strict=True):
         stepper.load_state_dict(saved)

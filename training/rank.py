@@ -10,8 +10,11 @@ import json
 import math
 import random
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +29,8 @@ from llmos.kernel.minilm import WIDTH, Embedder, pooled
 from llmos.kernel.ranker import VOCABULARY, WHOLE, digest, spelled
 from llmos.kernel.recall import ADAPTED, Taught, tokens
 from llmos.kernel.solver import Solver
+from llmos.training.device import accelerated, device
+from llmos.training.held import Measure, apart
 from llmos.training.optim import halves
 from llmos.training.phrasebook import slip
 from llmos.training.recall import normal
@@ -34,7 +39,7 @@ LAYERS = (3, 4, 5)  # that are trained, of six
 SOLVING, SOLVER_RATE = 0.5, 8e-4  # weight of the solver's loss, and its rate
 RARE = 4  # what stands in fewer expressions the solver does not write
 NUMBERS = 128  # of a vector
-STEPS, BATCH, RATE, WARM = 800, 44, 1.5e-4, 20
+WARM = 20  # steps
 HEAT = 0.05  # temperature of the loss
 BACK = 0.3  # weight of the loss from the others to the phrase
 SLIPS = 0.12  # share of phrases with a slip of the finger
@@ -42,11 +47,33 @@ CLOSE = 0.5  # share of the phrases with the same answer that are like the phras
 NEAR, HARD = 40, 12  # phrases that are like one by words, and those of them with another answer that are drawn from
 SHARES = {"calculator": 0.4, "story": 0.12, "python": 0.09, "say": 0.1, "table": 0.2, "change": 0.09, "image": 0.06}
 STORY = "story"  # a word problem of the corpus: it teaches the encoder and does not ship
-_SAVED = 25  # steps from one checkpoint to the next
 _OTHERS = re.compile(r"[~&#]\d")
 _NAME = re.compile(r"[@~&]\d+|[A-Za-z]+")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How long is trained, on how many triples a step, at which rate.
+
+    ``minutes``: it ends then, whatever the steps; ``saved``: steps from one checkpoint to the next; ``left_out``: share
+    of the phrases that are not trained on and on which it is measured every ``measured`` steps.
+    """
+
+    steps: int = 800
+    batch: int = 44
+    rate: float = 1.5e-4
+    minutes: float = math.inf
+    saved: int = 25
+    left_out: float = 0.0
+    measured: int = 100
+
+
+def recipe() -> Recipe:
+    """The recipe for this machine."""
+    return Recipe(6000, 256, 3e-4, saved=200, measured=500) if accelerated() else Recipe()
+
+
+@cache
 def template(one: Taught) -> str:
     """What taught requests that are answered alike have in common: the answer without its own words and numbers."""
     if one.kind not in ADAPTED:
@@ -132,80 +159,130 @@ class Drawn:
 def loss(vectors: torch.Tensor, first: Sequence[str], others: Sequence[str]) -> torch.Tensor:
     """InfoNCE of phrases to the others and, with less weight, back; what has the same template is no negative."""
     asked, held = vectors[: len(first)], vectors[len(first) :]
-    alike = torch.tensor([[a == b for b in others] for a in first])
-    alike &= ~torch.eye(len(first), len(others), dtype=torch.bool)
+    places = {name: n for n, name in enumerate({*first, *others})}
+    one, other = (torch.tensor([places[name] for name in names], device=vectors.device) for names in (first, others))
+    alike = one[:, None] == other
+    alike &= ~torch.eye(len(first), len(others), dtype=torch.bool, device=vectors.device)
     scores = (asked @ held.T / HEAT).masked_fill(alike, -1e9)
-    own = torch.arange(len(first))
+    own = torch.arange(len(first), device=vectors.device)
     return cross_entropy(scores, own) + BACK * cross_entropy(scores[:, : len(first)].T, own)
 
 
-def train(
-    taught: Sequence[Taught], out: Path, seed: int, steps: int = STEPS, stories: Sequence[Taught] = ()
-) -> dict[str, torch.Tensor]:
-    """The trained weights, by name; goes on from ``out/rank.pt`` where it was stopped."""
-    torch.manual_seed(seed)
-    rng, base, saved = random.Random(seed), Embedder.load(), out / "rank.pt"
-    vocabulary = written(taught)
-    solver = Solver(vocabulary, {k: v.requires_grad_() for k, v in Solver.fresh(vocabulary).items()})
-    layers = {n: {k: v.clone().requires_grad_() for k, v in base.layer(n).items()} for n in LAYERS}
-    head = torch.nn.Parameter(torch.linalg.qr(torch.randn(WIDTH, NUMBERS))[0].T.contiguous())
-    weights = {"head": head, **{f"layer.{n}.{k}": v for n, layer in layers.items() for k, v in layer.items()}}
-    groups = [{"params": list(weights.values()), "lr": RATE}]
-    groups.append({"params": list(solver.weights.values()), "lr": SOLVER_RATE})
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    weights |= {f"solver.{name}": value for name, value in solver.weights.items()}
-    drawn, tuned, begin = Drawn(taught, stories, rng), base.tuned(layers), 0
-    patterns = [spelled(t.pattern) for t in (*taught, *stories)]
-    targets = [
-        solver.numbers(prefix(t.answer)) if t.kind == "calculator" and not _OTHERS.search(t.pattern) else []
-        for t in (*taught, *stories)
-    ]
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
-        begin = state["step"]
+class Trainee:
+    """The weights that are trained, and what they are trained by."""
+
+    def __init__(self, taught: Sequence[Taught], plan: Recipe) -> None:
+        base, vocabulary = Embedder.load(), written(taught)
+        solver = {k: v.to(device()).requires_grad_() for k, v in Solver.fresh(vocabulary).items()}
+        self.solver = Solver(vocabulary, solver)
+        layers = {n: {k: v.clone().to(device()).requires_grad_() for k, v in base.layer(n).items()} for n in LAYERS}
+        self.tuned = base.to(device()).tuned(layers)
+        turned = torch.linalg.qr(torch.randn(WIDTH, NUMBERS))[0].T.contiguous()
+        self.head = torch.nn.Parameter(turned.to(device()))
+        own = {"head": self.head, **{f"layer.{n}.{k}": v for n, layer in layers.items() for k, v in layer.items()}}
+        groups = [{"params": list(own.values()), "lr": plan.rate}]
+        groups.append({"params": list(solver.values()), "lr": SOLVER_RATE})
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+        self._rates = [plan.rate, SOLVER_RATE]
+        self.weights: dict[str, torch.Tensor] = own | {f"solver.{name}": value for name, value in solver.items()}
+
+    def step(self, cost: torch.Tensor, share: float) -> None:
+        """One step at this share of the full rates."""
+        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * share
+        self.optimiser.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self.optimiser.step()
+
+    def plain(self) -> dict[str, torch.Tensor]:
+        """The weights by name."""
+        return {name: value.detach().cpu() for name, value in self.weights.items()}
+
+    def save(self, path: Path, step: int, spent: float, rng: random.Random) -> None:
+        """Write everything needed to go on, whole or not at all."""
+        state = {"step": step, "spent": spent, "rng": rng.getstate(), "optimiser": self.optimiser.state_dict()}
+        torch.save({**state, "weights": self.plain()}, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def resume(self, path: Path, rng: random.Random) -> tuple[int, float]:
+        """Take up a checkpoint if there is one; return its step and the seconds already spent."""
+        if not path.exists():
+            return 0, 0.0
+        state = torch.load(path, map_location="cpu", weights_only=True)
         rng.setstate(state["rng"])
-        optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.load_state_dict(state["optimiser"])
         with torch.no_grad():
             for name, value in state["weights"].items():
-                weights[name].copy_(value)
-    for step in range(begin, steps):
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-        first, second, third = zip(*(drawn.triple() for _ in range(BATCH)), strict=True)
-        texts = [patterns[n] for n in (*first, *second, *third)]
-        texts[:BATCH] = [slip(t, rng) if rng.random() < SLIPS else t for t in texts[:BATCH]]
-        names = [drawn.templates[n] for n in (*first, *second, *third)]
-        with torch.autocast("cpu", torch.bfloat16, enabled=halves()):
-            made, solving = encoded(tuned, texts, solver, [targets[n] for n in (*first, *second, *third)])
-            vectors = normalize((made @ head.T).float(), dim=1)
-        cost = loss(vectors, names[:BATCH], names[BATCH:]) + SOLVING * solving
-        optimiser.zero_grad()
-        cost.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
-        optimiser.step()
-        if (step + 1) % _SAVED == 0 or step + 1 == steps:
-            print(
-                f"  rank: step {step + 1} of {steps}, loss {cost.item():.2f}, solving {solving.item():.2f}", flush=True
-            )
-            plain = {name: value.detach() for name, value in weights.items()}
-            kept = {"step": step + 1, "rng": rng.getstate(), "optimiser": optimiser.state_dict(), "weights": plain}
-            torch.save(kept, saved.with_suffix(".new"))
-            saved.with_suffix(".new").replace(saved)
-    return {name: value.detach() for name, value in weights.items()}
+                self.weights[name].copy_(value)
+        return state["step"], state["spent"]
+
+
+def train(
+    taught: Sequence[Taught], out: Path, seed: int, plan: Recipe | None = None, stories: Sequence[Taught] = ()
+) -> dict[str, torch.Tensor]:
+    """The trained weights, by name; goes on from ``out/rank.pt`` where it was stopped."""
+    plan = plan or recipe()
+    torch.manual_seed(seed)
+    rng, saved, made = random.Random(seed), out / "rank.pt", Trainee(taught, plan)
+    kept, held = apart(taught, plan.left_out, template, seed)
+    lessons, measure = Lessons([*kept], stories, made, rng), Measure(kept, held, template)
+    step, spent = made.resume(saved, rng)
+    began = time.monotonic() - spent
+    while step < plan.steps and spent < plan.minutes * 60:
+        cost, solving = lessons.cost(plan.batch)
+        done = max(step / plan.steps, spent / (plan.minutes * 60))
+        made.step(cost, min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * done)))
+        step, spent = step + 1, time.monotonic() - began
+        last = step == plan.steps or spent >= plan.minutes * 60
+        if step % plan.saved == 0 or last:
+            said = f"loss {cost.item():.2f}, solving {solving.item():.2f}"
+            print(f"  rank: {spent / 60:.1f} min, step {step} of {plan.steps}, {said}", flush=True)
+            made.save(saved, step, spent, rng)
+        if held and (step % plan.measured == 0 or last):
+            print(f"  left out: {measure.told(made.tuned, made.head, made.solver)}", flush=True)
+    return made.plain()
+
+
+class Lessons:
+    """Draws what is trained on, and says what a step costs."""
+
+    def __init__(self, taught: Sequence[Taught], stories: Sequence[Taught], made: Trainee, rng: random.Random) -> None:
+        self._made, self._rng, self._drawn = made, rng, Drawn(taught, stories, rng)
+        every = [*taught, *stories]
+        self._patterns = [spelled(t.pattern) for t in every]
+        self._pieces = made.tuned.wordpieces(self._patterns)
+        self._targets = [
+            made.solver.numbers(prefix(t.answer)) if t.kind == "calculator" and not _OTHERS.search(t.pattern) else []
+            for t in every
+        ]
+
+    def cost(self, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss over so many triples, and the solver's part of it."""
+        first, second, third = zip(*(self._drawn.triple() for _ in range(batch)), strict=True)
+        places = [*first, *second, *third]
+        rows = [self._pieces[n] for n in places]
+        for k, n in enumerate(first):
+            if self._rng.random() < SLIPS:
+                rows[k] = self._made.tuned.wordpieces([slip(self._patterns[n], self._rng)])[0]
+        names = [self._drawn.templates[n] for n in places]
+        with torch.autocast(device().type, torch.bfloat16, enabled=halves()):
+            targets = [self._targets[n] for n in places]
+            made, solving = encoded(self._made.tuned, rows, self._made.solver, targets, batch * 3 // 4)
+            vectors = normalize((made @ self._made.head.T).float(), dim=1)
+        return loss(vectors, names[:batch], names[batch:]) + SOLVING * solving, solving
 
 
 def encoded(
-    tuned: Embedder, texts: Sequence[str], solver: Solver, targets: Sequence[Sequence[int]]
+    tuned: Embedder, rows: Sequence[Sequence[int]], solver: Solver, targets: Sequence[Sequence[int]], together: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The texts' vectors, and the solver's loss on those that have an expression.
+    """The vectors of texts in wordpieces, and the solver's loss on those that have an expression.
 
-    Short ones and long ones go apart, so that little is padded.
+    Short ones and long ones go apart, so many ``together``, so that little is padded.
     """
-    rows = tuned.wordpieces(texts)
     order = sorted(range(len(rows)), key=lambda n: len(rows[n]))
     vectors, losses, words = [], [], 0
-    for part in (order[i : i + 33] for i in range(0, len(order), 33)):
+    for part in (order[i : i + together] for i in range(0, len(order), together)):
         states, real = tuned.states([rows[n] for n in part])
         vectors.append(pooled(states, real))
         solved = [k for k, n in enumerate(part) if targets[n]]
@@ -213,8 +290,9 @@ def encoded(
             asked = [targets[part[k]] for k in solved]
             losses.append(_solving(solver, states[solved], real[solved], asked))
             words += sum(map(len, asked))
-    whole = torch.stack(losses).sum() / words if losses else torch.zeros(())
-    return torch.cat(vectors)[torch.tensor(order).argsort()], whole
+    every = torch.cat(vectors)
+    whole = torch.stack(losses).sum() / words if losses else torch.zeros((), device=every.device)
+    return every[torch.tensor(order, device=every.device).argsort()], whole
 
 
 def _solving(
@@ -226,6 +304,7 @@ def _solving(
     for n, row in enumerate(targets):
         said[n, 1 : len(row)] = torch.tensor(row[:-1], dtype=torch.long)
         after[n, : len(row)] = torch.tensor(row)
+    said, after = said.to(states.device), after.to(states.device)
     logits = solver.logits(said, states, real).float()
     return cross_entropy(logits.flatten(0, 1), after.flatten(), label_smoothing=0.05, reduction="sum")
 
@@ -250,6 +329,6 @@ def write(weights: Mapping[str, torch.Tensor], taught: Sequence[Taught], path: P
         state[name] = (value / scale).round().to(torch.int8).numpy()
         state[f"{name}.scale"] = scale.half().numpy()
     read = ranker.plain(state)
-    vectors = ranker.encoder(ranker.tuned(read), read)([t.pattern for t in taught])
+    vectors = ranker.encoder(ranker.tuned(read).to(device()), read)([t.pattern for t in taught])
     state["vectors"] = np.rint(vectors * WHOLE).astype(np.int8)
     save_file(state, path, metadata={"taught": digest(taught), VOCABULARY: json.dumps(written(taught))})
