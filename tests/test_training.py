@@ -126,7 +126,7 @@ def test_a_packed_document_is_computed_as_if_it_stood_alone() -> None:
     torch.manual_seed(0)
     model = Qwen3(Qwen3Config(2048, 32, 64, 2, 2, 2, 16))
     batch = next(rows.batches(0))
-    ids, counts, family, branch, position = batch
+    ids, asked, family, branch, position = batch
     hidden = feature_function(model, compiled=False)(ids, family, branch, position)
     # A row may begin further on in the window, where distances to the prefix differ; this one does not.
     assert int(position[0][family[0] == 1].min()) == len(prefix)
@@ -135,8 +135,9 @@ def test_a_packed_document_is_computed_as_if_it_stood_alone() -> None:
         packed = hidden[0][(family[0] == 1) & (branch[0] == number)]
         torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-5)
     expected = sum(sum(c) for _, c in documents) + sum(items[-1].branches[0][1])
-    same = (family[:, 1:] == family[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
-    assert int((counts[:, 1:] & same).sum()) == expected
+    assert len(asked) == expected
+    nexts = batch[0].flatten()[asked + 1].tolist()
+    assert nexts == rows.ids.flatten()[np.flatnonzero(rows.loss)].tolist()
 
 
 def test_a_model_starts_out_copying_what_followed_before(tiny: Path) -> None:
