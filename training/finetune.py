@@ -21,16 +21,19 @@ from llmos.kernel.scene import LACKING, TOOL
 from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
-from llmos.training.device import writers
+from llmos.training.device import accelerated, writers
 from llmos.training.dialogues import dialogues, system_message, tools
 from llmos.training.loop import LENGTH, LONG, Budget, Family, Rows, families, joined, pack, train
 from llmos.training.pretrain import english
 from llmos.training.recall import Lessons, taught
+from llmos.training.thoughts import thought_rows
 
 ENGLISH = 0.04  # share of plain English kept in, so that what was learnt from it stays
 COPYING = 0.04  # share of rows that teach copying alone
 PAINTERS = 0.5  # share of the other dialogues whose kernel has the tool for pictures
 Heap = dict[bool, list[Family]]  # by whether there is a tool for pictures
+# Rows that teach to propose and to judge thoughts, as a share of the dialogues' short ones: on a processor, on a GPU.
+THOUGHTS, MORE_THOUGHTS = 0.06, 0.25
 NUMBER = re.compile(r"(?<![\w.@~&])\d+(?:\.\d+)?")
 CUT = 0.6  # share of the dialogues of one call that end with it: reading out is learnt long before calling
 
@@ -118,11 +121,12 @@ def hidden(message: Message) -> bool:
 
 
 def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
-    """The rows with shares of plain English and of copying mixed in."""
+    """The rows with shares of plain English, of copying and of thoughts mixed in."""
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     plain = english(tokenizer, corpus, int(rows.ids.size * ENGLISH), seed + 1)
     copied = copy_rows(Codec.load(out), int(len(rows.ids) * COPYING), seed + 2)
-    return joined([rows, plain, copied])
+    thoughts = thought_rows(Codec.load(out), int(len(rows.ids) * (MORE_THOUGHTS if accelerated() else THOUGHTS)), seed + 3)
+    return joined([rows, plain, copied, thoughts])
 
 
 def prepared(out: Path, corpus: Path | None, count: int, seed: int) -> list[Rows]:

@@ -34,9 +34,13 @@ class Game24:
         numbers = " ".join(map(str, self.numbers))
         return f"Make {GOAL} from {numbers}, each used once, with + - * /. Steps look like: 4 + 9 = 13 (left: 10 13 13)"
 
+    def told(self, path: Path) -> str:
+        """What is left, in a line."""
+        return f"{GOAL}: {' '.join(map(str, self.state(path)))}"
+
     def moves(self, path: Path) -> list[str]:
         """Every step that the rules allow."""
-        return [] if self.finished(path) else sorted({text for text, _ in _steps(self.state(path))})
+        return [] if self.finished(path) else sorted({text for text, _ in steps(self.state(path))})
 
     def wrong(self, path: Path) -> str:
         """Why the last step breaks the rules: its numbers, its arithmetic, what it says is left."""
@@ -90,7 +94,7 @@ def _apply(a: Fraction, sign: str, b: Fraction) -> Fraction:
     return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: a / b}[sign]()
 
 
-def _steps(state: State) -> Iterator[tuple[str, State]]:
+def steps(state: State) -> Iterator[tuple[str, State]]:
     """Each step from a state, and the state it leads to."""
     for i, j in combinations(range(len(state)), 2):
         rest = [n for k, n in enumerate(state) if k not in (i, j)]
@@ -106,7 +110,7 @@ def _steps(state: State) -> Iterator[tuple[str, State]]:
 @cache
 def solvable(state: State) -> bool:
     """Whether 24 can be made from what is left."""
-    return state[0] == GOAL if len(state) == 1 else any(solvable(left) for _, left in _steps(state))
+    return state[0] == GOAL if len(state) == 1 else any(solvable(left) for _, left in steps(state))
 
 
 def _expression(numbers: tuple[int, ...], path: Path) -> str:

@@ -31,6 +31,14 @@ class Jugs:
         told = f"Jugs in litres: {jugs}. All are empty. Get exactly {self.wanted} litres into one jug."
         return f"{told} Steps: fill A, empty A, pour A into B."
 
+    def told(self, path: Path) -> str:
+        """What is in the jugs, in a line."""
+        jugs = (
+            f"{_name(n)} {has} of {size}"
+            for n, (has, size) in enumerate(zip(self.state(path), self.sizes, strict=True))
+        )
+        return f"jugs: {', '.join(jugs)}, want {self.wanted}"
+
     def moves(self, path: Path) -> list[str]:
         """Every move that changes something."""
         return [] if self.finished(path) else [move for move, _ in _moves(self.sizes, self.state(path))]

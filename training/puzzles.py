@@ -21,6 +21,9 @@ class Puzzle(Protocol):
     def question(self) -> str:
         """What is asked, in words."""
 
+    def told(self, path: Path) -> str:
+        """The state that a path leads to, in a line that says all there is to know of it."""
+
     def moves(self, path: Path) -> list[str]:
         """Every thought that the rules allow after a path."""
 

@@ -26,6 +26,10 @@ class WordProblem:
     steps: tuple[str, ...]
     number: int
 
+    def told(self, path: Path) -> str:
+        """The problem and what was found, in a line."""
+        return " ".join([self.question, "; ".join(path)]).strip()
+
     def moves(self, path: Path) -> list[str]:
         """Every step of two numbers that are told or were found, and the last number found as the answer."""
         if self.finished(path) is not None:
@@ -99,6 +103,8 @@ def _draw(rng: random.Random) -> WordProblem:
     told, steps = [f"{name} has {have} {thing}."], []
     for _ in range(rng.randint(1, 2)):
         kind = rng.choice(("boxes", "buys", "gives"))
+        # Who has next to nothing gives nothing away.
+        kind = "buys" if kind == "gives" and have < 3 else kind
         if kind == "boxes":
             boxes, each = rng.randint(2, 9), rng.randint(2, 12)
             told.append(f"{name} gets {boxes} boxes of {each} {thing}.")
