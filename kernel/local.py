@@ -106,6 +106,22 @@ class LocalModel:
         with closing(self.engine.open(self.wire.render(messages, tools))) as root:
             return root.score([self.wire.codec.encode(text) for text in continuations])
 
+    def glance(self, prompts: Sequence[Sequence[Message]], continuations: Sequence[str]) -> list[list[float]]:
+        """The log-probability (nats) of the first token of each text, were it to begin the next turn of each prompt.
+
+        All prompts are computed together. Raises ValueError where two texts begin with the same token.
+        """
+        first = [self.wire.codec.encode(text)[0] for text in continuations]
+        if len(set(first)) < len(first):
+            raise ValueError("these begin with the same token; score them")
+        branches = [self.engine.open(self.wire.render(messages, ())) for messages in prompts]
+        try:
+            logits = self.engine.logits(branches)
+            return (logits[:, first] - logits.logsumexp(1, keepdim=True)).tolist()  # type: ignore[no-any-return]
+        finally:
+            for branch in branches:
+                branch.close()
+
     @property
     def fingerprint(self) -> str:
         """A name that changes with the weights."""

@@ -1,9 +1,9 @@
 """Rows that teach to propose and to judge thoughts: states of puzzles, good next steps, and a solver's verdicts.
 
-What is asked for a state is what :func:`ask` says, here as in a search. The puzzles that thinking is measured on are
-held out (:func:`held`). A step is one of a solver's; a verdict is ``impossible`` where no way leads on, else ``sure``:
-of the Game of 24 always, of jugs and rivers the less often the longer the way is, and ``likely`` otherwise, so that
-what the kernel says to it tells how far it is.
+What is asked for a state is what ``puzzles.ask`` says, here as in a search. The puzzles that thinking is measured on
+are held out (:func:`held`). A step is one of a solver's; a verdict is ``impossible`` where no way leads on, else
+``sure``; of jugs and rivers it is ``likely`` the more often the longer the way is, so that what the kernel says to it
+tells how far it is.
 """
 
 import random
@@ -19,17 +19,17 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.planner import Path
 from llmos.kernel.types import Message, Part, Source
 from llmos.kernel.wire import render_training
-from llmos.prompts import load
-from llmos.training import game24, jugs, river, sums
+from llmos.training import crossword, game24, jugs, river, sums
+from llmos.training.crossword import Crossword
 from llmos.training.game24 import Game24, State
 from llmos.training.jugs import Jugs
 from llmos.training.loop import LENGTH, Family, Rows, families, pack
-from llmos.training.puzzles import Puzzle
+from llmos.training.puzzles import Puzzle, ask
 from llmos.training.river import River
 
 PAPER = File(__file__).parent / "held" / "game24_paper.jsonl"  # ranks 901 to 1000 of the list by human difficulty
 SEED = 24  # of our own puzzles that are held out
-SHARES = {"game24": 0.72, "jugs": 0.12, "river": 0.06, "sums": 0.1}
+SHARES = {"game24": 0.7, "jugs": 0.12, "river": 0.06, "sums": 0.08, "crossword": 0.04}
 SHOWN = 3  # good steps shown of a state, at most
 JUDGED = 6  # states judged behind one
 NEARER = 0.8  # how much less sure a state is for each step of the way that is left
@@ -45,6 +45,7 @@ class Held:
     states: frozenset[State]
     jugs: tuple[Jugs, ...]
     rivers: tuple[River, ...]
+    crosswords: tuple[Crossword, ...]
 
     @property
     def games(self) -> frozenset[tuple[int, ...]]:
@@ -59,15 +60,8 @@ def held() -> Held:
     own = tuple(game24.draw(100, SEED))
     strict = tuple(one for one in game24.draw(240, SEED + 1) if one not in (*paper, *own))[:40]
     states = frozenset(left for one in strict for _, left in game24.steps(one.state(())))
-    return Held(paper, own, strict, states, tuple(jugs.draw(40, SEED)), tuple(river.draw(20, SEED)))
-
-
-def ask(what: str, state: str) -> list[Message]:
-    """What the kernel is asked of a state: ``next`` for a step, ``judge`` for a verdict.
-
-    A system turn, for it is left as it is: numbers get no short names.
-    """
-    return [Message("system", (Part(f"{state}\n{load(f'thought_{what}.md')}", Source("kernel")),))]
+    words = tuple(crossword.draw(20, SEED))
+    return Held(paper, own, strict, states, tuple(jugs.draw(40, SEED)), tuple(river.draw(20, SEED)), words)
 
 
 def thought_rows(codec: Codec, count: int, seed: int) -> Rows:
@@ -169,9 +163,24 @@ def of_sums(rng: random.Random) -> Iterator[tuple[str, Said]]:
             yield puzzle.told((*whole[:n], rng.choice(wrong))), [("judge", "impossible")]
 
 
+def of_crossword(rng: random.Random) -> Iterator[tuple[str, Said]]:
+    """A crossword word by word; at each, one that fits and leads nowhere is judged, too."""
+    puzzle = crossword.one(rng, rng.randint(2, 6))
+    path: Path = ()
+    while puzzle not in held().crosswords and puzzle.finished(path) is None:
+        moves = [(move, puzzle.solvable((*path, move))) for move in puzzle.moves(path)]
+        right, other = ([move for move, good in moves if good is kind] for kind in (True, False))
+        said: Said = [("next", move) for move in rng.sample(right, min(SHOWN, len(right)))]
+        yield puzzle.told(path), [*said, ("judge", "sure")]
+        if other:
+            yield puzzle.told((*path, rng.choice(other))), [("judge", "impossible")]
+        path = (*path, rng.choice(right))
+
+
 WRITERS: dict[str, Callable[[random.Random], Iterator[tuple[str, Said]]]] = {
     "game24": of_game24,
     "jugs": of_jugs,
     "river": of_river,
     "sums": of_sums,
+    "crossword": of_crossword,
 }
