@@ -125,7 +125,9 @@ def with_extras(rows: Rows, out: Path, corpus: Path | None, seed: int) -> Rows:
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     plain = english(tokenizer, corpus, int(rows.ids.size * ENGLISH), seed + 1)
     copied = copy_rows(Codec.load(out), int(len(rows.ids) * COPYING), seed + 2)
-    thoughts = thought_rows(Codec.load(out), int(len(rows.ids) * (MORE_THOUGHTS if accelerated() else THOUGHTS)), seed + 3)
+    thoughts = thought_rows(
+        Codec.load(out), int(len(rows.ids) * (MORE_THOUGHTS if accelerated() else THOUGHTS)), seed + 3
+    )
     return joined([rows, plain, copied, thoughts])
 
 
