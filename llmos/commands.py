@@ -121,6 +121,7 @@ def _memory(talk: "Conversation", rest: str) -> None:
 def _undo(talk: "Conversation", rest: str) -> None:
     asked = talk.session.undo()
     print(_shown(f"undone: {' '.join(asked.text.split())[:60]}"))
+    talk.tell_what_stays()
 
 
 def _retry(talk: "Conversation", rest: str) -> None:

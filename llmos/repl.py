@@ -162,11 +162,18 @@ class Conversation:
 
     def again(self, line: str | None = None) -> None:
         """Answer the last request once more, in other words where there are some."""
-        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line))
+        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line), think=self.how)
+        self.screen.wait("loading the model")
         try:
             watch(stream, self.screen, "stopped")
         finally:
             self.screen.rest()
+        self.tell_what_stays()
+
+    def tell_what_stays(self) -> None:
+        """Say what the last undo or retry could not take back."""
+        if self.session.stays:
+            say(hidden(self.session.stays))
 
     def attach(self, paths: list[Path]) -> None:
         """Keep files and folders for the next request. Raises UsageError for one that is missing."""
