@@ -289,6 +289,8 @@ class Conversation:
         app.after_render.add_handler(shown)
 
     def _load(self) -> None:
-        # The first request raises it again, where it can be told.
+        from llmos.kernel.types import Message, Part, Source
+
+        # The first request raises it again, where it can be told. Counting a prompt reads what prompts are made with.
         with contextlib.suppress(LLMOSError):
-            self.system.load()
+            self.system.load().count([Message("user", (Part("hello", Source("user")),))], ())
