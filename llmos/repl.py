@@ -16,6 +16,7 @@ from llmos.commands import COMMANDS
 from llmos.kernel import config
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.prompting import Lines, Offers, dropped, make_prompt, with_files
+from llmos.terminal import typed_ahead
 from llmos.turn import checked, hidden, say, turn, watch
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ class Conversation:
             except EOFError:
                 return 0
             try:
-                if not self.take(line.strip()):
-                    return 0
+                with contextlib.nullcontext() if isinstance(prompt, Lines) else typed_ahead():
+                    if not self.take(line.strip()):
+                        return 0
             except LLMOSError as error:
                 say(hidden(str(error)))
             except KeyboardInterrupt:

@@ -260,6 +260,19 @@ def test_keys_stop_paste_search_and_resize(terminal: Callable[..., Terminal], tm
     assert "Traceback" not in here.screen()
 
 
+def test_keys_that_are_typed_ahead_are_kept(terminal: Callable[..., Terminal]) -> None:
+    here = terminal()
+    here.wait(READY)
+    here.type("be slow")
+    here.wait(r"word word")
+    here.type("hello")
+    here.press("C-d")
+    here.wait(r"heard 2: 'hello'.*left with 0\nended")
+    shown = here.screen()
+    assert re.search(r"(word\s+){400}> hello\n", shown)  # nothing of it was echoed into the answer
+    assert "Traceback" not in shown
+
+
 def test_approvals_are_asked_for_in_place(terminal: Callable[..., Terminal]) -> None:
     here = terminal()
     here.wait(READY)
