@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.kernel.errors import UsageError
+from llmos.turn import fitted
 
 if TYPE_CHECKING:
     from llmos.repl import Conversation
@@ -43,8 +44,8 @@ def _help(talk: "Conversation", rest: str) -> None:
     width = max(len(f"/{name} {c.takes}") for name, c in COMMANDS.items())
     print("Say what you want, @FILE with it, or:")
     for name, command in COMMANDS.items():
-        print(f"  {f'/{name} {command.takes}':{width}}  {command.about}")
-    print("Enter sends, Alt-Enter: new line, Tab completes, Ctrl-R searches, Ctrl-C stops an answer.")
+        print(fitted(f"  {f'/{name} {command.takes}':{width}}  {command.about}", indent=width + 4))
+    print(fitted("Enter sends, Alt-Enter: new line, Tab completes, Ctrl-R searches, Ctrl-C stops an answer."))
 
 
 def _persona(talk: "Conversation", rest: str) -> None:
@@ -52,9 +53,8 @@ def _persona(talk: "Conversation", rest: str) -> None:
         talk.open(None, rest)
         return
     speaks = talk.session.persona
-    print(
-        _shown(f"{speaks.name}: {speaks.description}") if speaks else "llmos itself; /persona NAME, Tab shows who else"
-    )
+    told = f"{speaks.name}: {speaks.description}" if speaks else "llmos itself; /persona NAME, Tab shows who else"
+    print(fitted(_shown(told)))
 
 
 def _model(talk: "Conversation", rest: str) -> None:
@@ -74,7 +74,7 @@ def _think(talk: "Conversation", rest: str) -> None:
 def _tools(talk: "Conversation", rest: str) -> None:
     for tool in talk.session.tools:
         lines = tool.description.strip().splitlines()
-        print(_shown(f"  {tool.name:18} {lines[0] if lines else ''}"))
+        print(fitted(_shown(f"  {tool.name:18} {lines[0] if lines else ''}"), indent=21))
     if not talk.session.tools:
         print("none")
 
@@ -95,7 +95,7 @@ def _files(talk: "Conversation", rest: str) -> None:
     if len(kept) > 50:
         print(f"  and {len(kept) - 50} more in {root}")
     if not kept and not talk.files:
-        print("no files yet; /files PATH …, @FILE in a request, or drop one here")
+        print(fitted("no files yet; /files PATH …, @FILE in a request, or drop one here"))
 
 
 def _memory(talk: "Conversation", rest: str) -> None:
@@ -109,7 +109,8 @@ def _memory(talk: "Conversation", rest: str) -> None:
     memory, where = talk.system.memory, Where(persona=speaks.key if speaks else "", attached_to=talk.session.id)
     if rest:
         for hit in memory.search(rest, 5, where):
-            print(_shown(f"  {hit.document.title}, {hit.chunk.place}: {' '.join(hit.chunk.text.split())[:200]}"))
+            told = f"  {hit.document.title}, {hit.chunk.place}: {' '.join(hit.chunk.text.split())[:200]}"
+            print(fitted(_shown(told), indent=4))
         return
     found = memory.documents(where, 10)
     for document in found:

@@ -17,7 +17,7 @@ from llmos.kernel import config
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.prompting import Lines, Offers, dropped, make_prompt, with_files
 from llmos.terminal import typed_ahead
-from llmos.turn import checked, hidden, say, turn, watch
+from llmos.turn import checked, fitted, hidden, say, turn, watch
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -235,7 +235,7 @@ class Conversation:
         speaks = self.session.persona
         if speaks is not None:
             lines = [f"{speaks.name}: {speaks.greeting or speaks.description}", *(f"  {s}" for s in speaks.starters)]
-            print("\n".join(hidden(line) for line in lines))
+            print(fitted("\n".join(hidden(line) for line in lines), indent=4))
 
     def offers(self) -> Offers:
         """What completes behind each command."""
@@ -273,7 +273,7 @@ class Conversation:
             from llmos.kernel.hygiene import clean
 
             words = " ".join(clean(hidden(last.first_request)).split())
-            print(f"last: {words[:40]}{'…' * (len(words) > 40)}; /resume goes on with it")
+            print(fitted(f"last: {words[:40]}{'…' * (len(words) > 40)}; /resume goes on with it"))
 
     def _load_behind(self, prompt: "PromptSession[str] | Lines") -> None:
         """Load the model once the first prompt shows. No daemon: it runs torch, see Memory.warm."""

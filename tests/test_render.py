@@ -37,6 +37,7 @@ from llmos.kernel.types import (
 )
 from llmos.render import Plain, Screen, view
 from llmos.trees import drawn
+from llmos.turn import fitted
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\x08\u2066"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -239,6 +240,21 @@ def test_long_text_wraps_at_words_in_any_script() -> None:
     assert all(len(line) <= 30 for line in chinese.splitlines())
     assert chinese.replace("\n", "") == "\u4e2d\u6587" * 100
     assert flowed("x" * 150, terminal=False).replace("\n", "") == "x" * 150
+
+
+def test_our_own_lines_break_between_words_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "/tmp/" + "x" * 60
+    text = f"  /files [PATH]  list files, or attach some to the next request\n\nwritten: {name}"
+    lines = fitted(text, Terminal(), indent=17).split("\n")
+    assert lines[:3] == [
+        "  /files [PATH]  list files, or attach",
+        "                 some to the next",
+        " " * 17 + "request",
+    ]
+    assert lines[3] == ""
+    assert name in "".join(lines)  # it can be copied
+    assert fitted(text, io.StringIO()) == text
 
 
 def test_emoji_that_arrive_in_pieces_stay_whole() -> None:
