@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmos.kernel import beneath, paths
-from llmos.kernel.errors import UsageError
+from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.scrub import Scrub
 from llmos.kernel.types import (
     Answer,
@@ -77,7 +77,10 @@ def take_back(left: Left, snapshots: Snapshots, memory: "Memory | None") -> str:
     if large:
         more = f" and {len(large) - 3} more" if len(large) > 3 else ""
         stays.append(f"{', '.join(large[:3])}{more} could not be brought back")
-    stays += _forgotten(left, memory)
+    try:
+        stays += _forgotten(left, memory)
+    except LLMOSError as error:
+        stays.append(f"what was remembered stays: {error}")
     stays += [f"what {name} did stays done" for name in _acted(left.after)]
     return "; ".join(stays)
 
@@ -124,8 +127,10 @@ def fork(store: SessionStore, log: SessionLog, snapshots: Snapshots) -> str:
         with store.open(name) as new:
             _copied(events, log, new)
             snapshots.copy(new.workspace.parent)
-    except BaseException:  # half a session is none
+    except BaseException as error:  # half a session is none
         shutil.rmtree(store.folder / name, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise LLMOSError(f"the session's files cannot be copied: {error.strerror or error}") from error
         raise
     return name
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.kernel.errors import UsageError
-from llmos.turn import fitted
+from llmos.turn import fitted, shown
 
 if TYPE_CHECKING:
     from llmos.repl import Conversation
@@ -54,13 +54,13 @@ def _persona(talk: "Conversation", rest: str) -> None:
         return
     speaks = talk.session.persona
     told = f"{speaks.name}: {speaks.description}" if speaks else "llmos itself; /persona NAME, Tab shows who else"
-    print(fitted(_shown(told)))
+    print(fitted(shown(told)))
 
 
 def _model(talk: "Conversation", rest: str) -> None:
     if rest:
         talk.use(rest)
-    print(_shown(talk.system.model_name))
+    print(shown(talk.system.model_name))
 
 
 def _think(talk: "Conversation", rest: str) -> None:
@@ -74,7 +74,7 @@ def _think(talk: "Conversation", rest: str) -> None:
 def _tools(talk: "Conversation", rest: str) -> None:
     for tool in talk.session.tools:
         lines = tool.description.strip().splitlines()
-        print(fitted(_shown(f"  {tool.name:18} {lines[0] if lines else ''}"), indent=21))
+        print(fitted(shown(f"  {tool.name:18} {lines[0] if lines else ''}"), indent=21))
     if not talk.session.tools:
         print("none")
 
@@ -87,13 +87,15 @@ def _files(talk: "Conversation", rest: str) -> None:
             raise UsageError(f"{rest}: {error}") from error
         return
     for path in talk.files:
-        print(_shown(f"  with the next request: {path.name}"))
-    root = talk.session.workspace
-    kept = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()) if talk.begun else []
-    for name in kept[:50]:
-        print(_shown(f"  {name}"))
-    if len(kept) > 50:
-        print(f"  and {len(kept) - 50} more in {root}")
+        print(shown(f"  with the next request: {path.name}"))
+    kept = []
+    if talk.begun:
+        root = talk.session.workspace
+        kept = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+        for name in kept[:50]:
+            print(shown(f"  {name}"))
+        if len(kept) > 50:
+            print(f"  and {len(kept) - 50} more in {root}")
     if not kept and not talk.files:
         print(fitted("no files yet; /files PATH …, @FILE in a request, or drop one here"))
 
@@ -110,18 +112,18 @@ def _memory(talk: "Conversation", rest: str) -> None:
     if rest:
         for hit in memory.search(rest, 5, where):
             told = f"  {hit.document.title}, {hit.chunk.place}: {' '.join(hit.chunk.text.split())[:200]}"
-            print(fitted(_shown(told), indent=4))
+            print(fitted(shown(told), indent=4))
         return
     found = memory.documents(where, 10)
     for document in found:
-        print(_shown(f"  {document.title}"))
+        print(shown(f"  {document.title}"))
     if not found:
         print("nothing is remembered; llmos memory add FOLDER")
 
 
 def _undo(talk: "Conversation", rest: str) -> None:
     asked = talk.session.undo()
-    print(_shown(f"undone: {' '.join(asked.text.split())[:60]}"))
+    print(shown(f"undone: {' '.join(asked.text.split())[:60]}"))
     talk.tell_what_stays()
 
 
@@ -234,14 +236,6 @@ def _path(rest: str) -> Path:
         return Path(" ".join(shlex.split(rest))).expanduser()
     except ValueError as error:
         raise UsageError(f"{rest}: {error}") from error
-
-
-def _shown(text: str) -> str:
-    """A text fit for a terminal: no control characters, no registered secrets."""
-    from llmos.kernel.hygiene import clean
-    from llmos.turn import hidden
-
-    return hidden(clean(text))
 
 
 def _names(talk: "Conversation") -> Iterable[str]:

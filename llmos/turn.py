@@ -60,6 +60,13 @@ def hidden(text: str) -> str:
         return str(unreadable)
 
 
+def shown(text: str) -> str:
+    """A text fit for a terminal: no control characters, no registered secrets."""
+    from llmos.kernel.hygiene import clean
+
+    return hidden(clean(text))
+
+
 def checked(request: str) -> str:
     """The request, if it can be used. Raises UsageError with one line if not."""
     # Python gives bytes that are no UTF-8 as lone surrogates.

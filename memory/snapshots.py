@@ -72,7 +72,8 @@ class Snapshots:
 
     def restore(self, name: str, without: Iterable[str] = ()) -> tuple[str, ...] | None:
         """Bring the files back as they were, but for those named in ``without``, which go. The names of those that
-        stay as they are, since their content was not kept; None where there is no such snapshot.
+        stay as they are, since their content was not kept; None where there is no such snapshot, or the files cannot
+        be looked at.
         """
         wanted = self._read(name)
         if wanted is None:
@@ -80,8 +81,12 @@ class Snapshots:
         for gone in without:
             wanted.files.pop(gone, None)
         there: dict[str, os.stat_result] = {}
+        try:
+            found = list(beneath.paths(self._workspace))
+        except OSError:  # folders too deep
+            return None
         # The deepest first, so that a folder is empty by the time it is looked at.
-        for path, status in sorted(beneath.paths(self._workspace), key=lambda found: -len(found[0].parts)):
+        for path, status in sorted(found, key=lambda one: -len(one[0].parts)):
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and str(path) in wanted.files:
                 there[str(path)] = status
             elif str(path) not in wanted.folders or not stat.S_ISDIR(status.st_mode):

@@ -241,6 +241,15 @@ def test_what_cannot_be_taken_back_is_told(tmp_path: Path, monkeypatch: pytest.M
         assert (session.workspace / "big.txt").exists()
 
 
+def test_folders_that_are_too_deep_leave_the_files_as_they_are(tmp_path: Path) -> None:
+    deep = "import os\nfor _ in range(70):\n    os.mkdir('d'); os.chdir('d')"
+    with LLMOS(model=Scripted([python(deep), "one"]), home=tmp_path) as system, system.session() as session:
+        session.run("one")
+        session.undo()
+        assert session.stays == "the files stay as they are, no snapshot of them was kept"
+        assert (session.workspace / "d").exists()
+
+
 def test_the_oldest_snapshots_go_where_there_is_no_more_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "MOST", 2500)
     (tmp_path / "workspace").mkdir()
