@@ -1,4 +1,4 @@
-"""How quickly llmos answers a person: ``--help``, import, a first prompt, a plot; beside peers on this machine.
+"""How quickly llmos answers a person: ``--help``, import, first prompt, first token, a plot; beside peers here.
 
 Peers are the commands of ``PEERS`` found on PATH or in ``$LLMOS_PEERS`` (a folder of executables); none is required.
 """
@@ -49,6 +49,25 @@ def first_prompt(runs: int, home: str) -> float:
     return round(statistics.median(taken), 3)
 
 
+ASK = """
+import time
+from llmos import LLMOS
+from llmos.kernel.types import Message, Part, Source, Text
+with LLMOS() as system, system.session() as session:
+    system.load().count([Message("user", (Part("hello", Source("user")),))], ())  # as a conversation loads it
+    began = time.monotonic()
+    next(e for e in session.stream("who are you?") if isinstance(e, Text))
+    print(time.monotonic() - began)
+"""
+
+
+def first_token(home: str) -> float:
+    """Seconds from a request in a fresh process, its model loaded, to the first piece of a short answer."""
+    environment = {**os.environ, "LLMOS_HOME": home}
+    done = subprocess.run([sys.executable, "-c", ASK], check=True, capture_output=True, text=True, env=environment)
+    return float(done.stdout.split()[-1])
+
+
 def measure(runs: int = 7) -> dict[str, float]:
     """Every figure, in seconds or as a ratio."""
     path = os.pathsep.join(filter(None, [os.environ.get("LLMOS_PEERS"), os.environ.get("PATH")]))
@@ -58,6 +77,7 @@ def measure(runs: int = 7) -> dict[str, float]:
             "help_s": seconds([LLMOS, "--help"], runs, home),
             "import_s": seconds([sys.executable, "-c", "import llmos"], runs, home),
             "first_prompt_s": first_prompt(runs, home),
+            "first_token_s": round(statistics.median(first_token(home) for _ in range(runs)), 3),
             "first_plot_s": seconds([LLMOS, "run", "--quiet", "plot funding rounds"], 1, home),
             "second_plot_s": seconds([LLMOS, "run", "--quiet", "plot funding rounds"], 3, home),
             "calculation_s": seconds([LLMOS, "run", "--quiet", "what is 15% of 2480?"], 3, home),

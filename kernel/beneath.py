@@ -169,7 +169,7 @@ def prune(root: Path, since: float, room: Usage) -> int:
     """
     files = [
         (status.st_blocks, str(path))
-        for path, status in _paths(root)
+        for path, status in paths(root)
         if not stat.S_ISDIR(status.st_mode) and status.st_ctime >= since
     ]
     held = usage(root)
@@ -235,7 +235,8 @@ def _walk(root: Path, strict: bool = True, mend: bool = True) -> Iterator[tuple[
             yield folder, name, status
 
 
-def _paths(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def paths(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below ``root``: its path there and its status; what vanishes meanwhile is skipped."""
     with _folder(root) as fd:
         for _, name, status, path in _below(fd, Path()):
             yield path / name, status

@@ -6,7 +6,7 @@ begins a branch. Knows events, not how they are kept.
 
 from collections.abc import Iterable, Sequence
 
-from llmos.kernel.types import Answer, Branched, Event, Request
+from llmos.kernel.types import Answer, Branched, Event, Request, Started
 
 
 def split(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
@@ -24,6 +24,16 @@ def split(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
 def path(events: Iterable[Event]) -> list[Event]:
     """The events of the branch that goes on."""
     return split(events)[0]
+
+
+def following(events: Sequence[Event]) -> str:
+    """The id of the event that comes next in a log."""
+    return f"e{len(events) + 1}"
+
+
+def next_request(events: Sequence[Event]) -> str:
+    """The id that the next request of a log will have; a log begins with a Started."""
+    return f"e{len(events) + 1 + (not any(isinstance(e, Started) for e in events))}"
 
 
 def last_request(events: Sequence[Event]) -> Request | None:

@@ -18,6 +18,7 @@ from llmos.kernel.errors import BudgetError, LLMOSError
 from llmos.kernel.handles import opened
 from llmos.kernel.labels import context_label, join, state_of
 from llmos.kernel.pager import PageOut, page
+from llmos.kernel.paths import following
 from llmos.kernel.ponder import Replies, Think, Trial, Way, ponder
 from llmos.kernel.signals import inspect
 from llmos.kernel.tool import ToolContext
@@ -337,7 +338,7 @@ class Kernel:
         """Give the event its place in the session, and record it."""
         parent = self.events[-1].id if self.events else ""
         event = self.dispatcher.scrub.event(event)
-        placed = replace(event, id=f"e{len(self.seen()) + 1}", parent=parent, time=round(time.time(), 3))
+        placed = replace(event, id=following(self.seen()), parent=parent, time=round(time.time(), 3))
         self.record(placed, durable)
         self.events.append(placed)
         return placed

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.kernel.errors import UsageError
+from llmos.turn import fitted, shown
 
 if TYPE_CHECKING:
     from llmos.repl import Conversation
@@ -43,8 +44,8 @@ def _help(talk: "Conversation", rest: str) -> None:
     width = max(len(f"/{name} {c.takes}") for name, c in COMMANDS.items())
     print("Say what you want, @FILE with it, or:")
     for name, command in COMMANDS.items():
-        print(f"  {f'/{name} {command.takes}':{width}}  {command.about}")
-    print("Enter sends, Alt-Enter: new line, Tab completes, Ctrl-R searches, Ctrl-C stops an answer.")
+        print(fitted(f"  {f'/{name} {command.takes}':{width}}  {command.about}", indent=width + 4))
+    print(fitted("Enter sends, Alt-Enter: new line, Tab completes, Ctrl-R searches, Ctrl-C stops an answer."))
 
 
 def _persona(talk: "Conversation", rest: str) -> None:
@@ -52,15 +53,14 @@ def _persona(talk: "Conversation", rest: str) -> None:
         talk.open(None, rest)
         return
     speaks = talk.session.persona
-    print(
-        _shown(f"{speaks.name}: {speaks.description}") if speaks else "llmos itself; /persona NAME, Tab shows who else"
-    )
+    told = f"{speaks.name}: {speaks.description}" if speaks else "llmos itself; /persona NAME, Tab shows who else"
+    print(fitted(shown(told)))
 
 
 def _model(talk: "Conversation", rest: str) -> None:
     if rest:
         talk.use(rest)
-    print(_shown(talk.system.model_name))
+    print(shown(talk.system.model_name))
 
 
 def _think(talk: "Conversation", rest: str) -> None:
@@ -74,7 +74,7 @@ def _think(talk: "Conversation", rest: str) -> None:
 def _tools(talk: "Conversation", rest: str) -> None:
     for tool in talk.session.tools:
         lines = tool.description.strip().splitlines()
-        print(_shown(f"  {tool.name:18} {lines[0] if lines else ''}"))
+        print(fitted(shown(f"  {tool.name:18} {lines[0] if lines else ''}"), indent=21))
     if not talk.session.tools:
         print("none")
 
@@ -87,15 +87,17 @@ def _files(talk: "Conversation", rest: str) -> None:
             raise UsageError(f"{rest}: {error}") from error
         return
     for path in talk.files:
-        print(_shown(f"  with the next request: {path.name}"))
-    root = talk.session.workspace
-    kept = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()) if talk.begun else []
-    for name in kept[:50]:
-        print(_shown(f"  {name}"))
-    if len(kept) > 50:
-        print(f"  and {len(kept) - 50} more in {root}")
+        print(shown(f"  with the next request: {path.name}"))
+    kept = []
+    if talk.begun:
+        root = talk.session.workspace
+        kept = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+        for name in kept[:50]:
+            print(shown(f"  {name}"))
+        if len(kept) > 50:
+            print(f"  and {len(kept) - 50} more in {root}")
     if not kept and not talk.files:
-        print("no files yet; /files PATH …, @FILE in a request, or drop one here")
+        print(fitted("no files yet; /files PATH …, @FILE in a request, or drop one here"))
 
 
 def _memory(talk: "Conversation", rest: str) -> None:
@@ -109,18 +111,20 @@ def _memory(talk: "Conversation", rest: str) -> None:
     memory, where = talk.system.memory, Where(persona=speaks.key if speaks else "", attached_to=talk.session.id)
     if rest:
         for hit in memory.search(rest, 5, where):
-            print(_shown(f"  {hit.document.title}, {hit.chunk.place}: {' '.join(hit.chunk.text.split())[:200]}"))
+            told = f"  {hit.document.title}, {hit.chunk.place}: {' '.join(hit.chunk.text.split())[:200]}"
+            print(fitted(shown(told), indent=4))
         return
     found = memory.documents(where, 10)
     for document in found:
-        print(_shown(f"  {document.title}"))
+        print(shown(f"  {document.title}"))
     if not found:
         print("nothing is remembered; llmos memory add FOLDER")
 
 
 def _undo(talk: "Conversation", rest: str) -> None:
     asked = talk.session.undo()
-    print(_shown(f"undone: {' '.join(asked.text.split())[:60]}"))
+    print(shown(f"undone: {' '.join(asked.text.split())[:60]}"))
+    talk.tell_what_stays()
 
 
 def _retry(talk: "Conversation", rest: str) -> None:
@@ -232,14 +236,6 @@ def _path(rest: str) -> Path:
         return Path(" ".join(shlex.split(rest))).expanduser()
     except ValueError as error:
         raise UsageError(f"{rest}: {error}") from error
-
-
-def _shown(text: str) -> str:
-    """A text fit for a terminal: no control characters, no registered secrets."""
-    from llmos.kernel.hygiene import clean
-    from llmos.turn import hidden
-
-    return hidden(clean(text))
 
 
 def _names(talk: "Conversation") -> Iterable[str]:

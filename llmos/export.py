@@ -7,9 +7,11 @@ import base64
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llmos.branching import snapshot_of_left
 from llmos.kernel import beneath
 from llmos.kernel.errors import UsageError
 from llmos.kernel.paths import path as path_of
@@ -30,6 +32,7 @@ from llmos.kernel.types import (
     ToolResult,
     Verdict,
 )
+from llmos.memory.snapshots import Snapshots
 from llmos.trees import drawn
 
 ENDINGS = (".html", ".md", ".ipynb")
@@ -75,10 +78,18 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """A session's files, read without following links; ``hide`` takes secrets out of their texts."""
+    """A session's files, read without following links; ``hide`` takes secrets out of their texts.
+
+    ``undone``: the request whose branch was left; they are read as they were then, where that was kept.
+    """
 
     workspace: Path
     hide: Callable[[str], str]
+    undone: str = ""
+
+    def of(self, turn: Turn) -> "Files":
+        """The files as a turn left them, where it was undone; else as they are."""
+        return self if turn.kept else replace(self, undone=turn.request.id)
 
     def picture(self, artifact: Artifact) -> str:
         """A picture as a data address; empty for what is no picture, not there, or too large."""
@@ -101,6 +112,9 @@ class Files:
         path = Path(name)
         try:
             inner = str(path.relative_to(self.workspace)) if path.is_absolute() else name
+            if self.undone:
+                with suppress(FileNotFoundError):
+                    return Snapshots(self.workspace.parent).read(snapshot_of_left(self.undone), inner, most)
             return beneath.read(self.workspace, inner, most)
         except (OSError, ValueError):
             return b""

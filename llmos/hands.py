@@ -12,7 +12,7 @@ from llmos.memory.log import SessionLog
 from llmos.memory.quotas import Quotas
 from llmos.tools.calculator import make_calculator
 from llmos.tools.marks import Marks
-from llmos.tools.python import PythonTool
+from llmos.tools.python import PythonTool, Replaying
 from llmos.tools.sandbox import Limits
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 Web = tuple[Sequence[str], Sequence[str], str | None]  # hosts that are allowed, those that forms may go to, the engine
 
 
-def make_python(log: SessionLog, quotas: Quotas) -> PythonTool:
+def make_python(log: SessionLog, quotas: Quotas, replaying: Replaying) -> PythonTool:
     """The session's Python, in the state that its log tells."""
     limits = Limits(total=quotas.workspace, total_files=quotas.files)
-    return PythonTool(log.workspace, replay=good_code(path(log.events())), limits=limits)
+    return PythonTool(log.workspace, replay=good_code(path(log.events())), limits=limits, replaying=replaying)
 
 
 def make_tools(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from llmos.kernel.errors import UsageError
+from llmos.turn import shown
 
 if TYPE_CHECKING:
     from llmos.memory.record import Document
@@ -88,13 +89,13 @@ def search(
     with _opened() as memory:
         hits = memory.search(" ".join(query), limit, Where(source=source, persona=persona), by)
     for hit in hits:
-        text = _shown(hit.chunk.text)
+        text = shown(hit.chunk.text)
         if json:
             told = {"document": hit.document.id, "title": hit.document.title, "place": hit.chunk.place}
             told |= {"heading": hit.chunk.heading, "text": text, "score": round(hit.score, 5)}
             print(jsonlib.dumps({**told, "likeness": round(hit.likeness, 4), "location": hit.document.location}))
             continue
-        where = ", ".join(filter(None, (_shown(hit.document.title), hit.chunk.place, _shown(hit.chunk.heading))))
+        where = ", ".join(filter(None, (shown(hit.document.title), hit.chunk.place, shown(hit.chunk.heading))))
         print(f"{hit.document.id:>5}  {where}\n       {' '.join(text.split())[:300]}\n")
     if not hits and not json:
         print("nothing found")
@@ -107,15 +108,15 @@ def show(number: Number, json: Json = False) -> None:
         document = _document(memory, number)
         chunks = [chunk for _, chunk in memory.text(number)]
     if json:
-        told = [{"place": c.place, "heading": c.heading, "text": _shown(c.text)} for c in chunks]
+        told = [{"place": c.place, "heading": c.heading, "text": shown(c.text)} for c in chunks]
         print(jsonlib.dumps({**_public(document), "passages": told}))
         return
     from llmos.kernel.labels import spell
 
     print(f"{_line(document)}\n{document.location or document.key}\n{spell(document.label)}\n")
     for chunk in chunks:
-        head = ", ".join(filter(None, (chunk.place, _shown(chunk.heading))))
-        print(f"{f'-- {head}' if head else '--'}\n{_shown(chunk.text)}\n")
+        head = ", ".join(filter(None, (chunk.place, shown(chunk.heading))))
+        print(f"{f'-- {head}' if head else '--'}\n{shown(chunk.text)}\n")
 
 
 @app.command()
@@ -197,25 +198,17 @@ def _tell(problem: str, done: int, total: int) -> None:
         print(f"\r{done}/{max(total, done)}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
 
 
-def _shown(text: str) -> str:
-    """A text fit for a terminal: no control characters, no registered secrets."""
-    from llmos.kernel.hygiene import clean
-    from llmos.turn import hidden
-
-    return hidden(clean(text))
-
-
 def _line(document: "Document") -> str:
     """A document in a line: number, day, passages, whose, name."""
     day = time.strftime("%Y-%m-%d", time.localtime(document.added))
-    whose = f" ({_shown(document.persona)})" if document.persona else ""
+    whose = f" ({shown(document.persona)})" if document.persona else ""
     kind = "note" if document.kind == "note" else f"{document.chunks} passage{'s' * (document.chunks != 1)}"
-    return f"{document.id:>5}  {day}  {kind:>13}  {_shown(document.title)}{whose}"
+    return f"{document.id:>5}  {day}  {kind:>13}  {shown(document.title)}{whose}"
 
 
 def _public(document: "Document") -> dict[str, object]:
     told: dict[str, object] = {
-        name: _shown(value) if isinstance(value := getattr(document, name), str) else value
+        name: shown(value) if isinstance(value := getattr(document, name), str) else value
         for name in ("id", "title", "kind", "location", "persona", "session", "said_by", "added", "chunks")
     }
     return {**told, "integrity": document.label.integrity}

@@ -7,6 +7,7 @@ import html
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmos.export import MOST_ROWS, Step, Told, Turn
 from llmos.hypertext import code, hypertext, inline, link, table
@@ -72,7 +73,7 @@ def _tree(told: Told) -> str:
 
 
 def _turn(turn: Turn, told: Told) -> str:
-    inner = "\n".join(_inside(turn, told))
+    inner = "\n".join(_inside(turn, replace(told, files=told.files.of(turn))))
     place = html.escape(turn.request.id, quote=True)
     if turn.kept:
         return f'<section id="{place}">{inner}</section>'

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmos.kernel.errors import DeniedError, LLMOSError, UsageError
+from llmos.turn import shown
 
 if TYPE_CHECKING:
     from llmos.kernel.persona import Persona
@@ -66,7 +67,7 @@ def show_all(json: Json = False) -> None:
             print(jsonlib.dumps(public(found)))
         else:
             more = f" ({version}, installed)" if (version := installed.version(personas.places(home())[name])) else ""
-            print(f"{name:20} {_shown(found.description or found.name)}{more}")
+            print(f"{name:20} {shown(found.description or found.name)}{more}")
     raise typer.Exit(int(broken))
 
 
@@ -84,8 +85,8 @@ def show(name: Name, json: Json = False) -> None:
     for key, value in told.items():
         if value not in ("", [], {}, 0, False):
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            print(f"{key:12} {_shown(str('all' if value is None else text))}")
-    print(f"\n{_shown(found.instructions)}")
+            print(f"{key:12} {shown(str('all' if value is None else text))}")
+    print(f"\n{shown(found.instructions)}")
 
 
 @app.command()
@@ -113,7 +114,11 @@ def edit(name: Name) -> None:
     from llmos.kernel.persona import read
     from llmos.memory import personas
 
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    told = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    try:
+        editor = shlex.split(told)
+    except ValueError as error:
+        raise UsageError(f"$EDITOR is {told}: {error}") from error
     path = personas.own(home(), name)
     if not editor:
         print(f"set $EDITOR, or change {path} by hand")
@@ -150,16 +155,16 @@ def take_in(source: Source, yes: Yes = False, sha256: Sha = "", index: Index = N
     with sources.fetched(source, _indexes(index)) as found:
         pass
     if sha256 and sha256.lower() != found.sha256:
-        raise DeniedError(f"{_shown(source)} is another package: its sha256 is {found.sha256}")
+        raise DeniedError(f"{shown(source)} is another package: its sha256 is {found.sha256}")
     before = installed.check(found, home())
-    print(f"{_shown(found.persona.name)} {found.version}{f', now {before}' if before else ''}, {_shown(found.licence)}")
-    print(_shown(found.persona.description))
+    print(f"{shown(found.persona.name)} {found.version}{f', now {before}' if before else ''}, {shown(found.licence)}")
+    print(shown(found.persona.description))
     print(f"sha256 {found.sha256}")
     for one in found.permissions or ("nothing",):
-        print(f"asks for: {_shown(one)}")
+        print(f"asks for: {shown(one)}")
     if card := found.parts.get(CARD):
         model, passed, count = read_card(card)
-        print(f"its author's score: {passed} of {count} with {_shown(model)}")
+        print(f"its author's score: {passed} of {count} with {shown(model)}")
     print(f"brings: {len(found.persona.knowledge)} knowledge files; its words count as others' text")
     if not _agreed("Install it?", yes):
         raise DeniedError(f"{found.persona.slug} was not installed; --yes installs it")
@@ -182,8 +187,8 @@ def look_for(words: Sought = None, index: Index = None, json: Json = False) -> N
             print(jsonlib.dumps(asdict(entry)))
             continue
         asks = ", ".join(entry.permissions) or "nothing"
-        print(f"{entry.slug:20} {entry.version:8} {_shown(entry.description or entry.name)}")
-        print(f"{'':20} asks for: {_shown(asks)}; {_shown(entry.licence)}; {_shown(entry.index)}")
+        print(f"{entry.slug:20} {entry.version:8} {shown(entry.description or entry.name)}")
+        print(f"{'':20} asks for: {shown(asks)}; {shown(entry.licence)}; {shown(entry.index)}")
     if not found and not json:
         print("nothing found")
 
@@ -228,9 +233,7 @@ def try_out(name: Name, model: Model = None, card: Card = False, json: Json = Fa
         for trial, problem in run(system, found, asked):
             passed += not problem
             if not json:
-                print(
-                    f"{'failed' if problem else 'passed'}: {_shown(trial.request)}{problem and f': {_shown(problem)}'}"
-                )
+                print(f"{'failed' if problem else 'passed'}: {shown(trial.request)}{problem and f': {shown(problem)}'}")
         told = {"persona": found.name, "model": system.model_name, "trials": len(asked), "passed": passed}
     if card:
         _keep_card(found, told)
@@ -275,11 +278,3 @@ def public(persona: "Persona") -> dict[str, Any]:
         "file": persona.place,
         "foreign": persona.foreign,
     }
-
-
-def _shown(text: str) -> str:
-    """A text fit for a terminal: no control characters, no registered secrets."""
-    from llmos.kernel.hygiene import clean
-    from llmos.turn import hidden
-
-    return hidden(clean(text))

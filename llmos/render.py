@@ -9,7 +9,6 @@ Knows nothing of how events come about.
 import json
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +46,7 @@ from llmos.kernel.types import (
     Verdict,
 )
 from llmos.links import told
+from llmos.terminal import question
 from llmos.trees import ended
 
 Why = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
@@ -192,17 +192,8 @@ class Screen:
 
         What was typed before the question could be read is no answer to it.
         """
-        import termios
-
         self.rest()
-        try:
-            with open("/dev/tty", "r+b", buffering=0) as terminal:
-                with suppress(termios.error):
-                    termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
-                terminal.write(text.encode())
-                return terminal.readline(100).decode(errors="replace").strip().lower()
-        except OSError:
-            return ""
+        return question(text)
 
     def show(self, event: Event) -> None:
         """Show one event."""

@@ -16,7 +16,8 @@ from llmos.commands import COMMANDS
 from llmos.kernel import config
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.prompting import Lines, Offers, dropped, make_prompt, with_files
-from llmos.turn import checked, hidden, say, turn, watch
+from llmos.terminal import typed_ahead
+from llmos.turn import checked, fitted, hidden, say, turn, watch
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -122,8 +123,9 @@ class Conversation:
             except EOFError:
                 return 0
             try:
-                if not self.take(line.strip()):
-                    return 0
+                with contextlib.nullcontext() if isinstance(prompt, Lines) else typed_ahead():
+                    if not self.take(line.strip()):
+                        return 0
             except LLMOSError as error:
                 say(hidden(str(error)))
             except KeyboardInterrupt:
@@ -162,11 +164,18 @@ class Conversation:
 
     def again(self, line: str | None = None) -> None:
         """Answer the last request once more, in other words where there are some."""
-        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line))
+        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line), think=self.how)
+        self.screen.wait("loading the model")
         try:
             watch(stream, self.screen, "stopped")
         finally:
             self.screen.rest()
+        self.tell_what_stays()
+
+    def tell_what_stays(self) -> None:
+        """Say what the last undo or retry could not take back."""
+        if self.session.stays:
+            say(hidden(self.session.stays))
 
     def attach(self, paths: list[Path]) -> None:
         """Keep files and folders for the next request. Raises UsageError for one that is missing."""
@@ -226,7 +235,7 @@ class Conversation:
         speaks = self.session.persona
         if speaks is not None:
             lines = [f"{speaks.name}: {speaks.greeting or speaks.description}", *(f"  {s}" for s in speaks.starters)]
-            print("\n".join(hidden(line) for line in lines))
+            print(fitted("\n".join(hidden(line) for line in lines), indent=4))
 
     def offers(self) -> Offers:
         """What completes behind each command."""
@@ -264,7 +273,7 @@ class Conversation:
             from llmos.kernel.hygiene import clean
 
             words = " ".join(clean(hidden(last.first_request)).split())
-            print(f"last: {words[:40]}{'…' * (len(words) > 40)}; /resume goes on with it")
+            print(fitted(f"last: {words[:40]}{'…' * (len(words) > 40)}; /resume goes on with it"))
 
     def _load_behind(self, prompt: "PromptSession[str] | Lines") -> None:
         """Load the model once the first prompt shows. No daemon: it runs torch, see Memory.warm."""
@@ -282,6 +291,8 @@ class Conversation:
         app.after_render.add_handler(shown)
 
     def _load(self) -> None:
-        # The first request raises it again, where it can be told.
+        from llmos.kernel.types import Message, Part, Source
+
+        # The first request raises it again, where it can be told. Counting a prompt reads what prompts are made with.
         with contextlib.suppress(LLMOSError):
-            self.system.load()
+            self.system.load().count([Message("user", (Part("hello", Source("user")),))], ())

@@ -3,7 +3,6 @@
 Knows its system by what it offers. Who speaks in it, and with which tools, is settled when it begins.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -46,6 +45,7 @@ from llmos.kernel.types import (
 from llmos.kernel.worker import ToolThread
 from llmos.memory import personas, quotas, room
 from llmos.memory.log import SessionLog
+from llmos.memory.snapshots import Snapshots
 from llmos.memory.veil import Veil
 from llmos.prompts import load
 from llmos.tools.extract import make_extract
@@ -72,11 +72,13 @@ class Session:
         web = (system.allow_hosts, system.allow_posts, system.search) if browses else None
         memory = (lambda: system.memory) if self._remembers else None
         key = self._persona.key if self._persona else ""
-        self._python = hands.make_python(log, system.quotas)
+        self._snapshots = Snapshots(log.workspace.parent)
+        self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
         self._held = hands.make_tools(log, system.quotas, self._python, memory, web, key)
         self._worker = ToolThread()
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
+        self.stays = ""  # what the last undo or retry could not take back, in a line
         self._strict = system.strict if begun is None else begun.strict
         # The embedded kernel was taught few tools and would take another for one of them.
         self._embedded = system.model_name == config.EMBEDDED
@@ -128,30 +130,36 @@ class Session:
     def undo(self) -> Request:
         """Go back to before the last request, which is returned. The log keeps what is left, as a branch.
 
-        Python's variables are as they were then; files and notes that were made stay. Raises UsageError where nothing
-        was asked yet.
+        Python's variables, the session's files and its notes are as they were then; :attr:`stays` tells what is not.
+        Raises UsageError where nothing was asked yet.
         """
+        return self._undo(again=False)
+
+    def _undo(self, again: bool) -> Request:
         asked = paths.last_request(self._log.events())
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
+        memory = self._system.memory if self._remembers else None
+        left = branching.Left(self.path(), asked, self.id, self._persona.key if self._persona else "", again)
         self._note(Branched(id="", parent=asked.parent))
         self._python.rewind(hands.good_code(self.path()))
         self._paged.clear()
+        self.stays = branching.take_back(left, self._snapshots, memory)
         return asked
 
-    def retry(self, request: str | None = None) -> Iterator[Event]:
+    def retry(self, request: str | None = None, *, think: Think = None) -> Iterator[Event]:
         """Answer the last request once more, in other words where ``request`` gives them, with the files it had.
 
-        The answer before stays in the log, on a branch of its own. Raises UsageError as :meth:`undo` and
-        :meth:`stream` do.
+        The answer before stays in the log, on a branch of its own; ``think`` as in :meth:`stream`. Raises UsageError
+        as :meth:`undo` and :meth:`stream` do.
         """
         words = None if request is None else check_request(request)
         self._ready()
-        asked = self.undo()
+        asked = self._undo(again=True)
         had = {Path(a.path).name for a in asked.attachments}
         more = self._attach(words, (), None) if words is not None else ()
         files = (*asked.attachments, *(a for a in more if Path(a.path).name not in had))
-        yield from self._answer(words or asked.text, files, None)
+        yield from self._answer(words or asked.text, files, None, think)
 
     def fork(self) -> "Session":
         """A session of its own that begins as this one is now: the same events, the same files, the same variables.
@@ -161,7 +169,7 @@ class Session:
         self._system.total.check()
         # The box could exchange files while they are copied; both Pythons come back by replay.
         self._python.rewind(hands.good_code(self.path()))
-        return self._system.session(branching.fork(self._system.store, self._log), self._persona)
+        return self._system.session(branching.fork(self._system.store, self._log, self._snapshots), self._persona)
 
     def judge(self, verdict: Literal["good", "bad", "prefer"], note: str = "", answer: str = "") -> Verdict:
         """Keep what the user thinks of an answer: the last one, or that of the event ``answer``.
@@ -209,9 +217,9 @@ class Session:
     ) -> Iterator[Event]:
         """Answer a request that was looked at, on the branch that goes on."""
         scrub = self._scrub()
+        self._snapshots.take(paths.next_request(self._log.events()))
         if (attachments or self._earlier()) and "python" in self._tools:
-            # Tables mean Python. Starting its box takes as long as loading the model: let both happen at once.
-            self._python.warm()
+            self._python.warm()  # tables mean Python; its box starts while the model loads
         if self._remembers:
             self._system.memory.warm()
             yield from self._learn()
@@ -236,7 +244,7 @@ class Session:
             version=VERSION,
             strict=self._strict,
             foreign=speaks is not None and speaks.foreign,
-            time=now(),
+            time=branching.now(),
         )
 
     def _learn(self) -> Iterator[Event]:
@@ -361,8 +369,7 @@ class Session:
     def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files, as policy knows them."""
         system = self._system
-        memory = (lambda: system.memory) if self._remembers else None
-        veil = Veil(self._strict, system.redact)
+        memory, veil = (lambda: system.memory) if self._remembers else None, Veil(self._strict, system.redact)
         found = Intake(self.id, self.workspace, system.quotas, system.store.home, self._earlier(), veil, memory)
         return tuple(replace(a, label=label_of(a.source)) for a in found.attach(request, files, stdin))
 
@@ -384,8 +391,3 @@ def error_of(failure: Failure) -> LLMOSError:
         disk = failure.budget in {field.name for field in fields(quotas.Quotas)}
         return (QuotaError if disk else BudgetError)(failure.message, failure.budget)
     return ERRORS.get(failure.kind, LLMOSError)(failure.message)
-
-
-def now() -> float:
-    """Seconds since the epoch, to the millisecond."""
-    return round(time.time(), 3)

@@ -5,11 +5,13 @@ Knows nothing of commands and options. Imports lightly, since the command line's
 
 import os
 import select
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from llmos.kernel.errors import UsageError
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 EXITS = {"usage": 2, "denied": 3, "interrupted": 130}
 MAX_STDIN = 200_000_000  # bytes
+# Names and paths stay whole, so that they can be copied.
+_WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 PATIENCE = 0.5  # seconds a silent standard input is waited for; ``--file -`` waits for its end
 
 
@@ -29,7 +33,18 @@ def say(line: str) -> None:
     """One line to the user on standard error, without control characters."""
     from llmos.kernel.hygiene import clean
 
-    print("llmos: " + " ".join(clean(line).split()), file=sys.stderr)
+    print(fitted("llmos: " + " ".join(clean(line).split()), sys.stderr), file=sys.stderr)
+
+
+def fitted(text: str, out: TextIO | None = None, indent: int = 2) -> str:
+    """A text whose lines break between words where ``out`` (standard output) is a terminal, the rest indented."""
+    out = out or sys.stdout
+    if not out.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns - 1, 20)
+    rest = " " * min(indent, width // 2)
+    lines = (textwrap.wrap(line, width, subsequent_indent=rest, **_WHOLE) or [""] for line in text.split("\n"))
+    return "\n".join(line for wrapped in lines for line in wrapped)
 
 
 def hidden(text: str) -> str:
@@ -43,6 +58,13 @@ def hidden(text: str) -> str:
         return Scanner(vault.known(home())).redact(text)
     except LLMOSError as unreadable:
         return str(unreadable)
+
+
+def shown(text: str) -> str:
+    """A text fit for a terminal: no control characters, no registered secrets."""
+    from llmos.kernel.hygiene import clean
+
+    return hidden(clean(text))
 
 
 def checked(request: str) -> str:

@@ -39,17 +39,20 @@ def _turn(turn: Turn) -> Iterator[str]:
     if isinstance(turn.end, Failure):
         yield from (f"*{turn.end.kind}: {turn.end.message}*", "")
     elif turn.end is not None:
-        yield from _ending(turn.end)
+        yield from _ending(turn.end, turn.kept)
     for verdict in turn.verdicts:
         yield from (f"*{verdict.verdict}{verdict.note and f': {verdict.note}'}*", "")
 
 
-def _ending(answer: Answer) -> Iterator[str]:
+def _ending(answer: Answer, kept: bool) -> Iterator[str]:
     for number, one in enumerate(answer.citations, 1):
         yield f"- [{one.number or number}] {one.title} {one.location}{one.quote and f': “{one.quote}”'}"
     if answer.citations:
         yield ""
     for artifact in answer.artifacts:
+        if not kept:
+            yield from (f"*{artifact.title or 'file'}: {artifact.path.rpartition('/')[2]}, taken back*", "")
+            continue
         mark = "!" if artifact.mime.startswith("image/") else ""
         yield from (f"{mark}[{artifact.title or 'file'}](<{artifact.path}>)", "")
 

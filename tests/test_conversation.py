@@ -14,10 +14,10 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from llmos import LLMOS, LLMOSError, Scripted, ToolCall, UsageError
+from llmos import LLMOS, LLMOSError, Scripted, ToolCall, UsageError, tool
 from llmos.consent import Consent
 from llmos.kernel.dispatch import Asked
-from llmos.kernel.types import Request, Verdict
+from llmos.kernel.types import Explored, Request, Verdict
 from llmos.prompting import Words, beginning, dropped, with_files
 from llmos.repl import Conversation
 
@@ -41,7 +41,7 @@ def reply(messages):
         "slow": "word " * 400,
         "sleep": ToolCall("x", "python", {"code": "import time\\ntime.sleep(60)"}),
         "set": ToolCall("x", "python", {"code": "a = 1"}),
-        "change": ToolCall("x", "python", {"code": "a = 2"}),
+        "change": ToolCall("x", "python", {"code": "a = 2; open('changed.txt', 'w').close()"}),
         "tell": ToolCall("x", "python", {"code": "print('a is', a)"}),
         "mail": ToolCall("x", "mail", {"to": "mum"}),
         "long": "A very long answer with **bold** words, " * 8 + "and `code`.",
@@ -166,7 +166,9 @@ TYPED = [
     ("be rude", r"red done"),
     ("please set", r"It says: \(no output\)"),
     ("please change", r"● python.*a = 2"),
+    ("/files", r"^ +changed\.txt"),
     ("/undo", r"undone: please change"),
+    ("/files", r"^no files yet"),
     ("please tell", r"It says: a is 1"),
     ("/retry", r"It says: a is 1"),
     ("/edit hello again", r"heard \d: 'hello again'"),
@@ -256,6 +258,19 @@ def test_keys_stop_paste_search_and_resize(terminal: Callable[..., Terminal], tm
     here.press("C-d")
     here.wait(r"left with 0\nended")
     assert "Traceback" not in here.screen()
+
+
+def test_keys_that_are_typed_ahead_are_kept(terminal: Callable[..., Terminal]) -> None:
+    here = terminal()
+    here.wait(READY)
+    here.type("be slow")
+    here.wait(r"word word")
+    here.type("hello")
+    here.press("C-d")
+    here.wait(r"heard 2: 'hello'.*left with 0\nended")
+    shown = here.screen()
+    assert re.search(r"(word\s+){400}> hello\n", shown)  # nothing of it was echoed into the answer
+    assert "Traceback" not in shown
 
 
 def test_approvals_are_asked_for_in_place(terminal: Callable[..., Terminal]) -> None:
@@ -371,6 +386,32 @@ def test_what_edit_and_verdicts_leave_in_the_log(tmp_path: Path) -> None:
         assert (verdict.verdict, verdict.note) == ("good", "clear")
         with pytest.raises(UsageError):
             talk.session.judge("prefer")
+
+
+def test_a_retry_and_an_edit_think_too(tmp_path: Path) -> None:
+    with LLMOS(model=Scripted(lambda messages: "4"), home=tmp_path) as system:
+        talk = Conversation(system, plain=True)
+        thought = []
+        for line in ("two and two?", "/think 5", "/retry", "/edit 2 + 2?", "/think off", "/retry"):
+            before = len(talk.session.events())
+            talk.take(line)
+            thought.append(any(isinstance(e, Explored) for e in talk.session.events()[before:]))
+        assert thought == [False, False, True, True, False, False]
+
+
+def test_what_an_undo_leaves_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    @tool(does="write", derives=True)
+    def mail(to: str) -> str:
+        """Sends a mail. to: whom"""
+        return f"sent to {to}"
+
+    model = Scripted([ToolCall("x", "mail", {"to": "mum"}), "sent", "no mail"])
+    with LLMOS(model=model, home=tmp_path, tools=[mail], allow=["mail"]) as system:
+        talk = Conversation(system, plain=True)
+        for line in ("write to mum", "/retry", "/undo"):
+            talk.take(line)
+    told = [line for line in capsys.readouterr().err.splitlines() if "stays" in line]
+    assert told == ["llmos: what mail did stays done"]  # after the retry; its second answer did nothing
 
 
 def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path) -> None:

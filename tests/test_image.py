@@ -1,6 +1,8 @@
 """The tool ``image`` on random checkpoints of three families: what it writes, how it stops, what it refuses to load."""
 
 import json
+import re
+import runpy
 import shutil
 import time
 from collections.abc import Callable
@@ -66,6 +68,25 @@ def test_each_family_paints_from_words_from_a_picture_and_in_a_mask(
     assert f"prompt: a red circle\nseed: 5\nmodel: {model}" in said
     assert cli.run_command(["image", "check", str(tmp_path / "mask.png")]) == 1
     assert "no mark of llmos" in capsys.readouterr().out
+
+
+@needs_diffusers
+def test_the_example_paints_with_the_model_that_is_set(
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = Path(__file__).parent.parent / "examples" / "image.py"
+    monkeypatch.setenv("LLMOS_HOME", str(tmp_path))
+    monkeypatch.setenv("LLMOS_IMAGE_MODEL", str(checkpoint("sd")))
+    runpy.run_path(str(example))
+    told = re.fullmatch(r"Here is your picture. (\d+) x (\d+) pixels: (.*)\n", capsys.readouterr().out)
+    assert told
+    assert Image.open(told[3]).size == (int(told[1]), int(told[2]))
+    monkeypatch.setattr(image_checkpoint, "named", lambda given=None: "")
+    runpy.run_path(str(example))
+    assert capsys.readouterr().out.startswith("there is no image model here: pip install")
 
 
 @needs_diffusers

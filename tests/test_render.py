@@ -37,6 +37,7 @@ from llmos.kernel.types import (
 )
 from llmos.render import Plain, Screen, view
 from llmos.trees import drawn
+from llmos.turn import fitted
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\x08\u2066"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -93,9 +94,11 @@ def turn(path: str = "/tmp/none/plot-1.png") -> list[Event]:
     ]
 
 
-def shown(events: Iterable[Event], out: io.StringIO | None = None, transcript: bool = False) -> str:
+def shown(
+    events: Iterable[Event], out: io.StringIO | None = None, transcript: bool = False, plain: bool = False
+) -> str:
     out = out or io.StringIO()
-    with Screen(out, transcript=transcript) as screen:
+    with Screen(out, transcript=transcript, plain=plain) as screen:
         for event in events:
             screen.show(event)
     return out.getvalue()
@@ -239,6 +242,21 @@ def test_long_text_wraps_at_words_in_any_script() -> None:
     assert flowed("x" * 150, terminal=False).replace("\n", "") == "x" * 150
 
 
+def test_our_own_lines_break_between_words_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "/tmp/" + "x" * 60
+    text = f"  /files [PATH]  list files, or attach some to the next request\n\nwritten: {name}"
+    lines = fitted(text, Terminal(), indent=17).split("\n")
+    assert lines[:3] == [
+        "  /files [PATH]  list files, or attach",
+        "                 some to the next",
+        " " * 17 + "request",
+    ]
+    assert lines[3] == ""
+    assert name in "".join(lines)  # it can be copied
+    assert fitted(text, io.StringIO()) == text
+
+
 def test_emoji_that_arrive_in_pieces_stay_whole() -> None:
     family = "\U0001f469\u200d\U0001f4bb"
     assert seen(family) == family
@@ -309,9 +327,31 @@ def test_what_is_no_picture_is_not_drawn(tmp_path: Path) -> None:
     assert picture(png(tmp_path / "c.png"), "") == ""
 
 
-def test_a_plot_is_drawn_where_the_terminal_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-kitty")
+@pytest.mark.parametrize(
+    ("environment", "begins"),
+    [
+        ({"TERM": "xterm-kitty"}, "\x1b_Ga=T,f=100,q=2,c="),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "\x1b]1337;File=inline=1;size="),
+        ({"TERM": "foot"}, '\x1bPq"1;1;40;14'),
+        ({"TERM": "xterm-256color"}, ""),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, ""),
+        ({"TERM": "screen.xterm-256color", "KITTY_WINDOW_ID": "1"}, ""),
+    ],
+)
+def test_a_plot_is_drawn_where_the_terminal_can_and_named_everywhere(
+    environment: dict[str, str], begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "TMUX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     path = png(tmp_path / "a.png")
     made = ArtifactMade(id="", artifact=Artifact(str(path), "image/png"))
-    assert "\x1b_Ga=T" in shown([made], Terminal())
-    assert "\x1b_G" not in shown([made])
+    drawn = re.compile("\x1b_G|\x1b]1337|\x1bP")
+    out = shown([made], Terminal())
+    assert str(path) in out.replace("\n", "")
+    assert begins in out
+    assert bool(drawn.search(out)) == bool(begins)
+    for plain in (shown([made]), shown([made], Terminal(), plain=True)):  # a pipe; a screen reader
+        assert str(path) in plain.replace("\n", "")
+        assert not drawn.search(plain)

@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, Any] = {
     "required": ["code"],
     "additionalProperties": False,
 }
+Replaying = Callable[[], contextlib.AbstractContextManager[object]]
 _EMPTY = "(no output)"
 _ERRORS = frozenset(n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException))
 _PROGRESS = 0.2  # seconds between two signs of life
@@ -35,9 +36,17 @@ _PROGRESS = 0.2  # seconds between two signs of life
 class PythonTool:
     """One session's Python: variables last from call to call, and over a restart of Python by running cells again."""
 
-    def __init__(self, workspace: Path, *, replay: Sequence[str] = (), limits: Limits | None = None) -> None:
-        """``workspace``: the session's folder, an existing one. ``replay``: cells that worked before, oldest first."""
-        self._workspace = Path(workspace)
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        replay: Sequence[str] = (),
+        limits: Limits | None = None,
+        replaying: Replaying = contextlib.nullcontext,
+    ) -> None:
+        """``workspace``: the session's folder, an existing one. ``replay``: cells that worked before, oldest first.
+        They are run again within ``replaying``, which may take back what they do to files."""
+        self._workspace, self._replaying = Path(workspace), replaying
         self._sandbox = Sandbox(self._workspace, limits)
         self._lock = threading.Lock()
         self._worked = list(replay)
@@ -121,7 +130,8 @@ class PythonTool:
     def _restore(self) -> None:
         if self._owed and not self._closed:
             self._owed = False
-            self._sandbox.restore(self._worked)
+            with self._replaying():
+                self._sandbox.restore(self._worked)
 
     def _output(self, done: Execution) -> ToolOutput:
         artifacts, lines = self._keep(done.figures)

@@ -7,6 +7,7 @@ from llmos.kernel.tool import OwnError, Tool, ToolContext, ToolOutput
 from llmos.kernel.types import Label
 
 Note = Callable[[str, Label], str]
+REMEMBERED = "remembered"  # the result where a note was new
 
 
 def make_remember(note: Note) -> Tool:
@@ -17,7 +18,7 @@ def make_remember(note: Note) -> Tool:
         if not text:
             raise OwnError("there is nothing to remember")
         state = note(text, context.label)
-        told = "was known already" if state == "unchanged" else "remembered"
+        told = "was known already" if state == "unchanged" else REMEMBERED
         return ToolOutput(told, typed=told)
 
     return Tool(
