@@ -117,7 +117,7 @@ class LocalModel:
         branches = [self.engine.open(self.wire.render(messages, ())) for messages in prompts]
         try:
             logits = self.engine.logits(branches)
-            return (logits[:, first] - logits.logsumexp(1, keepdim=True)).tolist()  # type: ignore[no-any-return]
+            return (logits[:, first] - logits.logsumexp(1, keepdim=True)).tolist()
         finally:
             for branch in branches:
                 branch.close()
