@@ -162,7 +162,7 @@ class Conversation:
 
     def again(self, line: str | None = None) -> None:
         """Answer the last request once more, in other words where there are some."""
-        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line))
+        stream: Iterator[Event] = self.session.retry(None if line is None else checked(line), think=self.how)
         try:
             watch(stream, self.screen, "stopped")
         finally:

@@ -139,10 +139,11 @@ class Session:
         self._paged.clear()
         return asked
 
-    def retry(self, request: str | None = None) -> Iterator[Event]:
+    def retry(self, request: str | None = None, *, think: Think = None) -> Iterator[Event]:
         """Answer the last request once more, in other words where ``request`` gives them, with the files it had.
 
-        The answer before stays in the log, on a branch of its own. Raises UsageError as :meth:`undo` and
+        The answer before stays in the log, on a branch of its own. ``think`` as of :meth:`stream`; where thinking about
+        the request was cut off, it goes on there. Raises UsageError as :meth:`undo` and
         :meth:`stream` do.
         """
         words = None if request is None else check_request(request)
@@ -151,7 +152,7 @@ class Session:
         had = {Path(a.path).name for a in asked.attachments}
         more = self._attach(words, (), None) if words is not None else ()
         files = (*asked.attachments, *(a for a in more if Path(a.path).name not in had))
-        yield from self._answer(words or asked.text, files, None)
+        yield from self._answer(words or asked.text, files, None, think)
 
     def fork(self) -> "Session":
         """A session of its own that begins as this one is now: the same events, the same files, the same variables.
