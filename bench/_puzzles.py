@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel.alone import Alone
 from llmos.kernel.engine import Delta, Finished, Sampling
 from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Problem, Strategy, solve
+from llmos.kernel.reason import Told
 from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, vote
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
@@ -201,30 +203,41 @@ class Counting(LocalModel):
             self.written += delta.generated_tokens - 1 if isinstance(delta, Finished) else 0
             yield delta
 
-    def forget(self) -> None:
-        """Let go of all that is kept for prompts to come."""
-        self.engine.loop.do(self.engine.keep.clear)
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Tool], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        """See :class:`~llmos.kernel.local.LocalModel`."""
+        scores = super().score(messages, tools, continuations)
+        self.written += sum(len(one) - 1 for one in scores)
+        return scores
 
 
 def sharing(partial: Partial) -> tuple[Figures, Intervals]:
-    """The same search with prompts shared and thoughts computed side by side, and with neither."""
+    """The same search with prompts shared and thoughts computed side by side, and with neither.
+
+    Over states of the Game of 24, and over a problem in words, whose prompts are longer.
+    """
     del partial  # the two are measured one after the other, or not at all
     model, figures = Counting(), Figures()
     few = held().own[: int(os.environ.get("LLMOS_BENCH_ASKED", "2"))]
-    way = beam(5, 12, rounds=1)
-    found = []
-    for name in ("shared", "alone"):
-        model.forget()
-        model.prompts.clear()
-        began, wrote = model.engine.computed, model.written
-        together = name == "shared"
-        problems = [Asked(one, model, together=together, before=model.forget) for one in few]
-        rows = [solve(one, way, Meter(), seed=1) for one in problems]
-        found.append([one.nodes for one in rows])
-        figures[f"sharing_{name}_seconds"] = statistics.fmean(one.seconds for one in rows)
-        figures[f"sharing_{name}_nodes"] = statistics.fmean(one.nodes for one in rows)
-        figures[f"sharing_{name}_prompt"] = model.engine.computed - began - (model.written - wrote)
-        figures[f"sharing_{name}_per_distinct"] = figures[f"sharing_{name}_prompt"] / len(model.prompts)
-    figures["sharing_time"] = figures["sharing_shared_seconds"] / figures["sharing_alone_seconds"]
-    figures["sharing_same_tree"] = float(found[0] == found[1])
+    kinds: dict[str, tuple[Callable[[Any], list[Problem]], Strategy]] = {
+        "states": (lambda one: [Asked(puzzle, one) for puzzle in few], beam(5, 12, rounds=1)),
+        "words": (lambda one: [Told(one, puzzle.question) for puzzle in few], beam(5, 5, 3, rounds=1)),
+    }
+    for kind, (problems, way) in kinds.items():
+        outcomes = []
+        for name, one in (("shared", model), ("alone", Alone(model))):
+            Alone(model).forget()
+            model.prompts.clear()
+            began, wrote = model.engine.computed, model.written
+            rows = [solve(problem, way, Meter(), seed=1) for problem in problems(one)]
+            outcomes.append([(row.nodes, row.path) for row in rows])
+            key = f"sharing_{kind}_{name}"
+            figures[f"{key}_seconds"] = statistics.fmean(row.seconds for row in rows)
+            figures[f"{key}_nodes"] = statistics.fmean(row.nodes for row in rows)
+            figures[f"{key}_prompt"] = model.engine.computed - began - (model.written - wrote)
+            figures[f"{key}_per_distinct"] = figures[f"{key}_prompt"] / len(model.prompts)
+        seconds = [figures[f"sharing_{kind}_{name}_seconds"] for name in ("shared", "alone")]
+        figures[f"sharing_{kind}_time"] = seconds[0] / seconds[1]
+        figures[f"sharing_{kind}_same_tree"] = float(outcomes[0] == outcomes[1])
     return figures, Intervals()

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from llmos import Scripted
+from llmos.kernel.alone import Alone
 from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Node, solve, think
+from llmos.kernel.reason import Told
 from llmos.kernel.strategies import beam, best_first, direct, mcts, vote
 from llmos.kernel.types import Message
 from llmos.training.game24 import Game24
@@ -96,15 +98,12 @@ def test_a_glance_is_the_score_of_the_first_token() -> None:
 
 def test_nothing_shared_gives_the_same_tree() -> None:
     model = LocalModel()
-    forgot: list[int] = []
-
-    def forget() -> None:
-        forgot.append(1)
-        model.engine.loop.do(model.engine.keep.clear)
-
     shared = nodes(Asked(PUZZLE, model, legal=True))
     computed = model.engine.computed
-    assert shared == nodes(Asked(PUZZLE, model, legal=True, together=False, before=forget))
-    assert len(forgot) > len(shared) // 2
+    assert shared == nodes(Asked(PUZZLE, Alone(model), legal=True))
     assert model.engine.computed - computed > computed
     assert any(len(path) == 3 for path, *_ in shared)  # type: ignore[arg-type]
+    told = [
+        solve(Told(one, "What is 3 + 4? " * 9), beam(2, 2, 2, 1), Meter(tokens=2000)) for one in (model, Alone(model))
+    ]
+    assert told[0].path == told[1].path
