@@ -4,8 +4,12 @@
 are drawn as ``llmos run --think`` draws them, System 1's first; votes of fewer are votes of the first of them. Right is
 a result that holds the number.
 ``game24``: puzzles of our own by seed, or ``puzzles``, a file of ``id`` and ``numbers``. Figures with ``standin`` in
-their name are no model's: moves are drawn at random, and with ``solver`` the solver judges them. ``game24_system1`` and
-``game24_10s`` are the model's, every thought and value.
+their name are no model's: moves are drawn at random, and with ``solver`` the solver judges them. The others are the
+model's, every thought and value: ``game24_system1`` (one greedy try), ``_vote`` (up to 100 lines in 10 s, the answers
+checked), ``_10s`` and ``_60s`` (trees), ``_paper_10s`` (ranks 901 to 1000), ``_strict_10s`` (puzzles of which no row
+shows a state of three numbers), and ``_legal_10s``, where the rules do the arithmetic and the model chooses.
+``jugs``, ``river``, ``crossword``, ``sums``: System 1, a vote and a tree at ten times its tokens.
+``sharing``: what it saves to share prompts and to compute thoughts side by side.
 
 A run that was cut off goes on where it was (``build/bench/think-partial.jsonl``, removed at the end). Sizes by
 ``LLMOS_BENCH_ITEMS`` (all; fewer are spread evenly), ``LLMOS_BENCH_PUZZLES`` (100) and ``LLMOS_BENCH_ASKED`` (as many
@@ -17,12 +21,13 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from llmos.bench._puzzles import OTHERS, Figures, Intervals, Partial, game, other, sharing
 from llmos.bench.recall import REQUESTS, items
 from llmos.kernel.context import Prompt
 from llmos.kernel.engine import Model, Sampling
@@ -30,43 +35,16 @@ from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Proposal, Strategy, solve
 from llmos.kernel.planner import Path as Line
 from llmos.kernel.ponder import Replies, Reply, unsure
-from llmos.kernel.reason import Told
-from llmos.kernel.strategies import STRATEGIES, vote
+from llmos.kernel.strategies import vote
 from llmos.kernel.tool import ToolError
 from llmos.kernel.types import Label, Message, Source, ToolCall, ToolResult
 from llmos.tools.calculator import evaluate
-from llmos.training import game24
 from llmos.training.dialogues import tools
 from llmos.training.evaluate import wilson
-from llmos.training.puzzles import Asked, StandIn
 from llmos.training.scoring import numbers, same_number
 
 SIZES = (4, 8, 16)
-TREES = ("beam", "deep", "mcts")
-TOKENS = 600  # of a stand-in's search: moves drawn and judged
-SECONDS = 10.0
-SEED = 24  # of our own puzzles, which no training data may hold
 FOLDER = Path("build/bench")
-Figures = dict[str, float]
-Intervals = dict[str, list[float]]
-
-
-class Partial:
-    """What was measured so far, by key, so that a run that is cut off is not lost."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        self._known: dict[str, Any] = dict(jsonlib.loads(line) for line in lines)
-
-    def get(self, key: str, measure: Callable[[], Any]) -> Any:
-        """What was measured under a key; it is measured now where it was not yet."""
-        if key not in self._known:
-            self._known[key] = measure()
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(jsonlib.dumps([key, self._known[key]]) + "\n")
-        return self._known[key]
 
 
 def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
@@ -74,7 +52,8 @@ def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
     from llmos.kernel.errors import UsageError
 
     parts: dict[str, Callable[[Partial], tuple[Figures, Intervals]]]
-    parts = {"calculator": calculator, "game24": lambda partial: game(partial, puzzles)}
+    parts = {"calculator": calculator, "game24": lambda partial: game(partial, puzzles), "sharing": sharing}
+    parts |= {name: measured(name) for name in OTHERS}
     if problem and problem not in parts:
         raise UsageError(f"there is no problem {problem!r}; there are: {', '.join(parts)}")
     partial = Partial(FOLDER / "think-partial.jsonl")
@@ -97,6 +76,11 @@ def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
         low, high = intervals.get(name, (0.0, 0.0))
         print(f"{name:36} {value:10.3f}" + (f"   [{low:.3f}, {high:.3f}]" if name in intervals else ""))
     return 0
+
+
+def measured(name: str) -> Callable[[Partial], tuple[Figures, Intervals]]:
+    """What measures a puzzle by its name."""
+    return lambda partial: other(partial, name)
 
 
 def calculator(partial: Partial) -> tuple[Figures, Intervals]:
@@ -202,51 +186,6 @@ def holds(answer: str, number: float) -> bool:
     """Whether a result holds the number, as ``llmos eval`` judges."""
     whole = int(number) if number == int(number) else number
     return any(same_number(shown, whole) for shown in numbers(answer))
-
-
-def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
-    """The Game of 24: stand-ins, each named so, and the model's own thoughts and values."""
-    count = int(os.environ.get("LLMOS_BENCH_PUZZLES", "100"))
-    asked = int(os.environ.get("LLMOS_BENCH_ASKED", str(count)))
-    chosen = [one for _, one in game24.read(Path(puzzles))] if puzzles else game24.draw(count, SEED)
-    figures, intervals = Figures(), Intervals()
-
-    def put(name: str, solved: Sequence[Mapping[str, Any]]) -> None:
-        figures[name] = sum(one["right"] for one in solved) / len(solved)
-        intervals[name] = list(wilson(sum(one["right"] for one in solved), len(solved)))
-        figures[f"{name}_tokens"] = statistics.fmean(one["tokens"] for one in solved)
-        figures[f"{name}_seconds"] = statistics.fmean(one["seconds"] for one in solved)
-        figures[f"{name}_puzzles"] = len(solved)
-
-    for value in ("random", "solver"):
-        for name in TREES:
-            made = [
-                partial.get(f"standin {value} {name} {one.numbers}", lambda o=one, v=value, n=name: _stand_in(o, v, n))  # type: ignore[misc]
-                for one in chosen
-            ]
-            put(f"game24_standin_{value}_{name}", made)
-    model: list[LocalModel] = []
-
-    def ask(puzzle: game24.Game24, name: str) -> dict[str, Any]:
-        if not model:
-            model.append(LocalModel())
-        problem = Asked(puzzle, Told(model[0], puzzle.question, evaluate))
-        return _outcome(problem, STRATEGIES[name], Meter(seconds=SECONDS))
-
-    for key, name in (("system1", "direct"), ("10s", "beam")):
-        if chosen[:asked]:
-            made = [partial.get(f"{key} {one.numbers}", lambda o=one, n=name: ask(o, n)) for one in chosen[:asked]]  # type: ignore[misc]
-            put(f"game24_{key}", made)
-    return figures, intervals
-
-
-def _stand_in(puzzle: game24.Game24, value: str, name: str) -> dict[str, Any]:
-    return _outcome(StandIn(puzzle, solver=value == "solver"), STRATEGIES[name], Meter(tokens=TOKENS))
-
-
-def _outcome(problem: StandIn | Asked, strategy: Strategy, meter: Meter) -> dict[str, Any]:
-    outcome = solve(problem, strategy, meter, seed=1)
-    return {"right": outcome.verified, "tokens": outcome.tokens, "seconds": outcome.seconds, "nodes": outcome.nodes}
 
 
 def plot(figures: Figures, intervals: Intervals, path: Path) -> None:

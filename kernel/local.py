@@ -114,10 +114,12 @@ class LocalModel:
         first = [self.wire.codec.encode(text)[0] for text in continuations]
         if len(set(first)) < len(first):
             raise ValueError("these begin with the same token; score them")
+        if not prompts:
+            return []
         branches = [self.engine.open(self.wire.render(messages, ())) for messages in prompts]
         try:
             logits = self.engine.logits(branches)
-            return (logits[:, first] - logits.logsumexp(1, keepdim=True)).tolist()  # type: ignore[no-any-return]
+            return (logits[:, first] - logits.logsumexp(1, keepdim=True)).tolist()
         finally:
             for branch in branches:
                 branch.close()

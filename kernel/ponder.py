@@ -6,7 +6,7 @@ request is thought about. Knows no tool: what tries a call is given.
 """
 
 import json
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -19,7 +19,7 @@ from llmos.kernel.planner import Meter, Node, Outcome, Path, Problem, Proposal, 
 from llmos.kernel.policy import State
 from llmos.kernel.strategies import vote
 from llmos.kernel.tool import ToolContext
-from llmos.kernel.types import Explored, Label, Malformed, ToolCall, ToolResult
+from llmos.kernel.types import Answer, Event, Explored, Label, Malformed, Request, ToolCall, ToolResult
 
 Way = float | Literal["auto"]  # seconds; auto: only where System 1 is not sure
 Think = Way | None
@@ -61,11 +61,13 @@ Try = Callable[[ToolCall], ToolResult | None]
 class Replies:
     """See :class:`~llmos.kernel.planner.Problem`. ``drawn`` is every reply, in order; a path names one by number.
 
-    ``chosen`` is the one that won, once it is over.
+    ``chosen`` is the one that won, once it is over. Replies that are ``known`` already, from a search that was cut off,
+    come first, and cost nothing.
     """
 
-    def __init__(self, model: Model, prompt: Prompt, attempt: Try) -> None:
+    def __init__(self, model: Model, prompt: Prompt, attempt: Try, known: Sequence[Reply] = ()) -> None:
         self.model, self.prompt, self.attempt = model, prompt, attempt
+        self.known = list(known)
         self.drawn: list[Reply] = []
         self.chosen: Reply | None = None
         self._results: dict[str, ToolResult | None] = {}
@@ -75,9 +77,17 @@ class Replies:
 
         System 1's own is never cut off.
         """
+        had, self.known = self.known[:n], self.known[n:]
+        fresh = self._draw(n - len(had), seed, len(had), meter) if len(had) < n else []
+        first = len(self.drawn)
+        self.drawn += [*had, *fresh]
+        return [[Proposal(f"{first + k}: {one.words}", one.logprob) for k, one in enumerate(self.drawn[first:])]]
+
+    def _draw(self, n: int, seed: int | None, after: int, meter: Meter) -> list[Reply]:
+        """``n`` new replies, those of the draw that come ``after`` so many."""
         sampling = self.prompt.sampling
         if seed is not None:
-            sampling = replace(sampling, temperature=TEMPERATURE, seed=seed)
+            sampling = replace(sampling, temperature=TEMPERATURE, seed=seed + after)
         replies = [Reply() for _ in range(n)]
         ended: list[Reply] = []
         stream = self.model.reply(self.prompt.messages, self.prompt.tools, sampling, n)
@@ -96,9 +106,7 @@ class Replies:
         finally:
             if isinstance(stream, Generator):
                 stream.close()
-        first = len(self.drawn)
-        self.drawn += ended
-        return [[Proposal(f"{first + k}: {one.words}", one.logprob) for k, one in enumerate(ended)]]
+        return ended
 
     def of(self, path: Path) -> Reply:
         """The reply that a path names."""
@@ -236,7 +244,9 @@ def ponder(problem: Replies, how: Way, most: int) -> Iterator[Explored]:
     strategy = unsure(most) if how == "auto" else vote(most, depth=1, lead=True)
     thoughts = think(problem, strategy, meter, problem.prompt.sampling.seed)
     why = "System 1 first, the vote where it is not sure" if how == "auto" else f"{how:g} s were asked for"
+    why += f"; {len(problem.known)} of a search that was cut off" if problem.known else ""
     told = f"a vote of at most {most} replies; {why}"
+    seen = set[int]()
     first: dict[str, Path] = {}  # by answer: System 1's own reply where it won
     while True:
         try:
@@ -247,7 +257,15 @@ def ponder(problem: Replies, how: Way, most: int) -> Iterator[Explored]:
         if node.fate == "finished":
             first.setdefault(node.answer, node.path)
         event = _event(node, meter, label)
-        yield event if node.id else replace(event, text=told, why=why)
+        if not node.id:
+            yield replace(event, text=told, why=why)
+            continue
+        reply = problem.of(node.path)
+        # Whole the first time; what comes again has only changed its value.
+        whole = node.id not in seen
+        seen.add(node.id)
+        extra = {"said": reply.text, "mused": reply.thought, "calls": tuple(reply.calls), "cut": reply.cut}
+        yield replace(event, **extra) if whole else event  # type: ignore[arg-type]
     if not outcome.path and outcome.why == "stopped by the user":
         raise KeyboardInterrupt
     problem.chosen = problem.of(first[outcome.answer]) if outcome.path else None
@@ -263,6 +281,27 @@ def ponder(problem: Replies, how: Way, most: int) -> Iterator[Explored]:
         seconds=outcome.seconds,
         label=label,
     )
+
+
+def cut_off(events: Iterable[Event], request: Request) -> list[Reply]:
+    """The replies of the last search for a request, where it was cut off before it came to anything; else none.
+
+    ``events`` are in the order of their making. A request is the same where its words and its files are.
+    """
+    found: list[Reply] = []
+    same = False
+    for event in events:
+        if isinstance(event, Request):
+            same = (event.text, event.attachments) == (request.text, request.attachments)
+            # What came in between may have changed what is asked.
+            found = found if same else []
+        elif same and isinstance(event, (Explored, Answer)):
+            if isinstance(event, Answer) or not event.node:
+                # It begins, or it is over.
+                found = []
+            elif event.said or event.mused or event.calls:
+                found.append(Reply(event.said, event.mused, list(event.calls), event.logprob, cut=event.cut))
+    return found
 
 
 def _event(node: Node, meter: Meter, label: Label) -> Explored:

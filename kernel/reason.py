@@ -7,7 +7,7 @@ computes and what checks are given.
 
 import math
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -56,22 +56,17 @@ class Told:
     failed: tuple[Path, ...] = ()
 
     def propose(self, paths: Sequence[Path], n: int, seed: int | None, meter: Meter) -> list[list[Proposal]]:
-        """See :class:`~llmos.kernel.planner.Problem`. The branches of one path are decoded together.
+        """See :class:`~llmos.kernel.planner.Problem`. All are written side by side.
 
         Where the budget ends meanwhile, what was written by then counts.
         """
-        found: list[list[Proposal]] = []
+        asked = []
         for number, path in enumerate(paths):
             sampling = Sampling(max_tokens=STEP, stop=("\n",))
             if seed is not None:
                 sampling = replace(sampling, temperature=self.temperature, seed=seed + number * 32)
-            try:
-                found.append(self._lines(self._ask("think_step.md", path), sampling, n, meter))
-            except Spent:
-                if not any(found):
-                    raise
-                break
-        return [*found, *([] for _ in paths[len(found) :])]
+            asked.append((self._ask("think_step.md", path), sampling))
+        return drafted(self.model, asked, n, meter)
 
     def value(self, paths: Sequence[Path], meter: Meter) -> list[float]:
         """See :class:`~llmos.kernel.planner.Problem`."""
@@ -121,19 +116,64 @@ class Told:
         parts += [Part(line, Source("kernel")) for line in path]
         return [Message("user", (*parts, Part(load(prompt), Source("kernel"))))]
 
-    def _lines(self, messages: Sequence[Message], sampling: Sampling, n: int, meter: Meter) -> list[Proposal]:
-        texts, ended = [""] * n, dict[int, float]()
-        meter.spend(self.model.count(messages, ()))
-        try:
-            for delta in self.model.reply(messages, (), sampling, n):
-                if isinstance(delta, TextDelta):
-                    texts[delta.branch] += delta.text
-                elif isinstance(delta, Finished):
-                    ended[delta.branch] = delta.logprob
-                    meter.spend(delta.generated_tokens)
-        except Spent:
-            pass
-        return [Proposal(" ".join(texts[k].split()), ended[k]) for k in sorted(ended)]
+
+def drafted(
+    model: Model, asked: Sequence[tuple[Sequence[Message], Sampling]], n: int, meter: Meter
+) -> list[list[Proposal]]:
+    """``n`` thoughts to each of several prompts, a token of each in turn: an engine computes them together.
+
+    Where the budget ends meanwhile, those that were whole by then. Raises Spent where none was.
+    """
+    meter.spend(sum(model.count(messages, ()) for messages, _ in asked))
+    drafts = [[_Draft() for _ in range(n)] for _ in asked]
+    streams = [
+        _written(model, messages, sampling, row) for (messages, sampling), row in zip(asked, drafts, strict=True)
+    ]
+    every = [one for row in drafts for one in row]
+    try:
+        while streams:
+            going = []
+            for stream in streams:
+                tokens = next(stream, None)
+                if tokens is not None:
+                    going.append(stream)
+                    meter.spend(tokens)
+            streams = going
+    except Spent:
+        if not any(one.ended for one in every):
+            raise
+    finally:
+        for stream in streams:
+            stream.close()
+    return [[Proposal(" ".join(one.text.split()), one.logprob) for one in row if one.ended] for row in drafts]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A thought as it is written."""
+
+    text: str = ""
+    logprob: float = 0.0
+    ended: bool = False
+
+
+def _written(
+    model: Model, messages: Sequence[Message], sampling: Sampling, drafts: Sequence[_Draft]
+) -> Generator[int, None, None]:
+    """Write into drafts: yields at each delta how many tokens are to be counted."""
+    stream = model.reply(messages, (), sampling, len(drafts))
+    try:
+        for delta in stream:
+            tokens = 0
+            if isinstance(delta, TextDelta):
+                drafts[delta.branch].text += delta.text
+            elif isinstance(delta, Finished):
+                drafts[delta.branch].ended, drafts[delta.branch].logprob = True, delta.logprob
+                tokens = delta.generated_tokens
+            yield tokens
+    finally:
+        if isinstance(stream, Generator):
+            stream.close()
 
 
 def verdict(scores: Sequence[Sequence[float]]) -> float:

@@ -19,7 +19,7 @@ from llmos.kernel.handles import opened
 from llmos.kernel.labels import context_label, join, state_of
 from llmos.kernel.pager import PageOut, page
 from llmos.kernel.paths import following
-from llmos.kernel.ponder import Replies, Think, Trial, Way, ponder
+from llmos.kernel.ponder import Replies, Think, Trial, Way, cut_off, ponder
 from llmos.kernel.signals import inspect
 from llmos.kernel.tool import ToolContext
 from llmos.kernel.types import (
@@ -156,7 +156,10 @@ class Kernel:
     def _ponder(self, spent: Spent, calls: list[ToolCall | Malformed], how: Way) -> Generator[Event, None, bool]:
         """One assistant turn, thought about; whether that came to a reply."""
         prompt = yield from self._prompt(spent)
-        problem = Replies(self.model, prompt, Trial(self.dispatcher, prompt.label, state_of(self.seen()), self.audit))
+        trial = Trial(self.dispatcher, prompt.label, state_of(self.seen()), self.audit)
+        request = next(e for e in reversed(self.events) if isinstance(e, Request))
+        known = cut_off(sorted(self.seen(), key=lambda e: int(e.id[1:])), request)
+        problem = Replies(self.model, prompt, trial, known)
         # So many fit the budget of new tokens, with room for what comes after.
         most = (self.budget.tokens - spent.generated) // max(prompt.sampling.max_tokens, 1) - 1
         way: Way = how if how == "auto" else min(how, 0.9 * self.budget.seconds)  # what comes after takes time too

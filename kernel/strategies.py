@@ -112,9 +112,11 @@ def _beam(search: Search, width: int, breadth: int, depth: int, turn: int) -> It
         for line, proposals in zip(live, found, strict=True):
             for one in search.grow(line, proposals):
                 yield one
+                if one.fate == "dead":
+                    continue  # what breaks the rules leads to no place
                 place = search.problem.key(one.path)
                 # Two ways to the same place are one.
-                if one.fate == "finished" or (one.fate == "open" and place not in places):
+                if one.fate == "finished" or place not in places:
                     places.add(place)
                     made.append(one)
         rated = search.rate([one for one in made if not one.verified])

@@ -238,7 +238,8 @@ class Explored(_Event):
     """A thought of a search, as it came or as it changed: ``node`` grew under ``under``. Node 0 is the whole search.
 
     An open node 0 begins one, and ``why`` says why; one that is not ends it, with its answer. ``value`` is how hopeful
-    the thought is, from 0 to 1; ``tokens`` and ``seconds`` are what the search had used by then.
+    the thought is, from 0 to 1; ``tokens`` and ``seconds`` are what the search had used by then. Of a drawn reply
+    ``said``, ``mused``, ``calls`` and ``cut`` are the whole of it, for going on with a search that was cut off.
     """
 
     node: int
@@ -252,6 +253,10 @@ class Explored(_Event):
     tokens: int = 0
     seconds: float = 0.0
     label: Label = field(default_factory=Label)
+    said: str = ""
+    mused: str = ""
+    calls: tuple[ToolCall | Malformed, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,7 +176,11 @@ def write(events: Sequence[Event], workspace: Path, out: Path, hide: Callable[[s
         from llmos.written import markdown as form
     else:
         from llmos.notebook import notebook as form
-    text = form(told)
+    return put(out, form(told))
+
+
+def put(out: Path, text: str) -> Path:
+    """Write a new file. Raises UsageError where it is there already, or cannot be written."""
     try:
         with out.open("x", encoding="utf-8", errors="replace") as stream:
             stream.write(text)

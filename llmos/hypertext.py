@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 from llmos.links import told
 
+# What a page of ours may load: nothing but what it holds.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _LINK = re.compile(r"(?<!!)\[([^\[\]\n]{1,300})\]\((https?://[^\s()<>\"']{1,2000})\)")
 _LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+(.*)")
 

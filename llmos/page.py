@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llmos.export import MOST_ROWS, Step, Told, Turn
-from llmos.hypertext import code, hypertext, inline, link, table
+from llmos.hypertext import POLICY, code, hypertext, inline, link, table
 from llmos.kernel.types import Answer, Failure, Text, ToolCall
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--mark:#2463b0}
 body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}

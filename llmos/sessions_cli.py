@@ -12,6 +12,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A session's id, the beginning of it, or last.")]
 Labels = Annotated[bool, typer.Option("--labels", help="Tell of each text where it comes from and if it is trusted.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show what was thought as a tree.")]
+TreeHtml = Annotated[
+    Path | None, typer.Option("--tree-html", metavar="FILE", help="What was thought, as one page, whole in itself.")
+]
 ToHtml = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="As one page, whole in itself.")]
 ToMd = Annotated[Path | None, typer.Option("--md", metavar="FILE", help="As Markdown.")]
 ToIpynb = Annotated[Path | None, typer.Option("--ipynb", metavar="FILE", help="As a notebook whose code cells run.")]
@@ -40,6 +43,7 @@ def show(
     json: Json = False,
     labels: Labels = False,
     tree: Tree = False,
+    tree_html: TreeHtml = None,
     html: ToHtml = None,
     md: ToMd = None,
     ipynb: ToIpynb = None,
@@ -55,12 +59,18 @@ def show(
     scrub = Scrub(Scanner(vault.known(config.home())))
     store = SessionStore(config.home())
     events = [scrub.event(event) for event in store.read(id)]
+    if tree_html:
+        from llmos.treepage import write
+
+        print(f"written: {write(events, tree_html)}")
     if html or md or ipynb:
         from llmos.export import write_each
 
         workspace = store.folder / store.find(id) / "workspace"
         for path in write_each(events, workspace, {".html": html, ".md": md, ".ipynb": ipynb}, scrub.text):
             print(f"written: {path}")
+    elif tree_html:
+        return
     elif tree:
         from llmos.trees import drawn
 

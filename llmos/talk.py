@@ -150,8 +150,8 @@ class Session:
     def retry(self, request: str | None = None, *, think: Think = None) -> Iterator[Event]:
         """Answer the last request once more, in other words where ``request`` gives them, with the files it had.
 
-        The answer before stays in the log, on a branch of its own; ``think`` as in :meth:`stream`. Raises UsageError
-        as :meth:`undo` and :meth:`stream` do.
+        The answer before stays in the log, on a branch of its own; ``think`` as in :meth:`stream`: where thinking about
+        the request was cut off, it goes on there. Raises UsageError as :meth:`undo` and :meth:`stream` do.
         """
         words = None if request is None else check_request(request)
         self._ready()

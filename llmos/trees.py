@@ -9,12 +9,12 @@ from llmos.flow import one_line
 from llmos.kernel.types import Event, Explored, Request
 
 WIDTH = 100  # cells of a thought
+Tree = dict[int, Explored]
 
 
-def drawn(events: Iterable[Event]) -> Iterator[str]:
-    """The lines of every search of a session, each below the request that it was for."""
-    request, shown = "", False
-    tree: dict[int, Explored] = {}
+def searches(events: Iterable[Event]) -> Iterator[tuple[str, Tree]]:
+    """Every search of a session, whether it ended or not, with the request that it was for."""
+    request, tree = "", Tree()
     for event in events:
         if isinstance(event, Request):
             request = event.text
@@ -22,17 +22,33 @@ def drawn(events: Iterable[Event]) -> Iterator[str]:
             continue
         if event.node == 0 and event.fate == "open":
             if tree:
-                yield from _tree(request, tree)
+                yield request, tree
             tree = {}
         # A thought comes again where it changed; what it is in the end is shown.
         tree[event.node] = event
         if event.node == 0 and event.fate != "open":
-            yield from _tree(request, tree)
-            tree, shown = {}, True
+            yield request, tree
+            tree = {}
     if tree:
+        yield request, tree
+
+
+def drawn(events: Iterable[Event]) -> Iterator[str]:
+    """The lines of every search of a session, each below the request that it was for."""
+    shown = False
+    for request, tree in searches(events):
         yield from _tree(request, tree)
-    elif not shown:
+        shown = True
+    if not shown:
         yield 'nothing was thought about in this session; think with: llmos run --think 10 "…"'
+
+
+def below(tree: Tree) -> dict[int, list[Explored]]:
+    """The thoughts that grew under each."""
+    found: dict[int, list[Explored]] = {}
+    for event in tree.values():
+        found.setdefault(event.under, []).append(event)
+    return found
 
 
 def ended(event: Explored) -> str:
@@ -42,20 +58,18 @@ def ended(event: Explored) -> str:
     return f"thought: {found}; {event.why}; {used}"
 
 
-def _tree(request: str, tree: dict[int, Explored]) -> Iterator[str]:
+def _tree(request: str, tree: Tree) -> Iterator[str]:
     yield f"> {one_line(request, WIDTH)}"
     top = tree.get(0)
     if top is not None:
         yield one_line(f"{top.text}: {ended(top)}" if top.fate != "open" else f"{top.text}: it did not end", 2 * WIDTH)
-    below: dict[int, list[Explored]] = {}
-    for event in tree.values():
-        below.setdefault(event.under, []).append(event)
-    waiting = [(event, "", n == 0) for n, event in enumerate(reversed(below.get(0, [])))]
+    parents = below(tree)
+    waiting = [(event, "", n == 0) for n, event in enumerate(reversed(parents.get(0, [])))]
     while waiting:
         event, indent, last = waiting.pop()
         yield indent + ("`- " if last else "|- ") + _line(event)
         inner = indent + ("   " if last else "|  ")
-        waiting += [(one, inner, n == 0) for n, one in enumerate(reversed(below.get(event.node, [])))]
+        waiting += [(one, inner, n == 0) for n, one in enumerate(reversed(parents.get(event.node, [])))]
 
 
 def _line(event: Explored) -> str:

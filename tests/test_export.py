@@ -1,6 +1,7 @@
 """A session as a page, as Markdown, as a notebook: whole, harmless, and shown by a real browser."""
 
 import base64
+import html
 import io
 import json
 import re
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from llmos import LLMOS, Scripted, ToolCall, UsageError
+from llmos import LLMOS, Budget, Scripted, ToolCall, UsageError, treepage
 from llmos.cli import run_command
 from llmos.export import Files, tell
 from llmos.hypertext import hypertext
-from llmos.kernel.types import Answer, Artifact, Result, Started
+from llmos.kernel.types import Answer, Artifact, Explored, Result, Started
 from llmos.page import page
+from llmos.trees import searches
 from llmos.written import fenced
 
 HOSTILE = """Here **it** is, see [bank.com](http://evil.example/x) and ![pic](http://PIXEL/pixel.png).
@@ -203,3 +205,54 @@ def test_the_events_are_all_told(session: Any) -> None:
     steps = [p for t in told.turns for p in t.parts if hasattr(p, "result")]
     assert len(steps) == sum(isinstance(e, Result) for e in session.events())
     assert sum(isinstance(t.end, Answer) for t in told.turns) == 4
+
+
+def thought(tmp_path: Path) -> Any:
+    script: list[Any] = [ToolCall("x", "calculator", {"expression": f"{n} + <b>2"}) for n in range(3)]
+    script += [ToolCall("x", "calculator", {"expression": "2 + 2"}), "<img src=http://PIXEL/tree.png>", "4"]
+    with LLMOS(model=Scripted(script), home=tmp_path / "home") as system, system.session() as session:
+        system.budget = Budget(tokens=512 * 6)
+        session.run("two <i>and</i> two?", think=30)
+        return session.id, session.events()
+
+
+def test_a_tree_is_a_page_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMOS_HOME", str(tmp_path / "home"))
+    name, kept = thought(tmp_path)
+    out = tmp_path / "tree.html"
+    assert run_command(["show", name, "--tree-html", str(out)]) == 0
+    text = out.read_text()
+    found = Loads()
+    found.feed(text)
+    assert (found.loads, found.handlers) == ([], [])
+    assert not found.tags & {"script", "iframe", "object", "embed", "link", "base", "form", "img", "b"}
+    assert "default-src 'none'" in text
+    thoughts = [e for e in kept if isinstance(e, Explored) and e.node]
+    assert len({e.node for e in thoughts}) > 3
+    for one in thoughts:
+        assert html.escape(one.text) in text
+    # Why one died, and what another came to.
+    assert text.count('<li class="dead">') == 3
+    assert all(html.escape(e.why) in text for e in thoughts if e.fate == "dead")
+    assert "&rArr; 4" in text
+    assert run_command(["show", name, "--tree-html", str(out)]) == 2
+    assert run_command(["show", name, "--tree-html", str(tmp_path / "tree.txt")]) == 2
+    with pytest.raises(UsageError, match="nothing was thought"):
+        treepage.write([], tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()
+    # However deep it is.
+    deep = {n: Explored(id="", node=n, under=n - 1, text=f"thought {n} ends") for n in range(3000)}
+    assert "thought 2999 ends" in treepage.treepage([("?", deep)])
+
+
+def test_a_real_browser_shows_a_tree(act: Any, site: Any, tmp_path: Path) -> None:
+    _, kept = thought(tmp_path)
+    host = f"localhost:{site.server_port}"
+    deep = [Explored(id="", node=0, text="deep")]
+    deep += [Explored(id="", node=n + 1, under=n, text=f"thought {n + 1} ends", value=0.5) for n in range(12)]
+    site.pages_extra["tree.html"] = treepage.treepage(searches([*kept, *deep])).replace("PIXEL", host)
+    before = len(site.hits)
+    shown = act("open", url=site.url("extra/tree.html"))
+    for part in ("two <i>and</i> two?", "calculator 2 + 2", "12 thoughts, 12 deep", "thought 12 ends"):
+        assert part in shown
+    assert [hit for hit in site.hits[before:] if "favicon" not in hit] == ["/extra/tree.html"]

@@ -1,6 +1,9 @@
 """Thinking about a request through the public door: replies vote by what their calls come to, and the log tells."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -299,3 +302,60 @@ class Counted:
         scores = self.model.score(messages, tools, continuations)
         self.written += sum(len(one) - 1 for one in scores)
         return scores
+
+
+def cut(home: Path, replies: int) -> str:
+    """A session whose search is killed after so many replies; its id."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from llmos import LLMOS, Scripted, ToolCall
+
+class Killed(Scripted):
+    drawn = 0
+    def reply(self, *arguments, **more):
+        for delta in super().reply(*arguments, **more):
+            yield delta
+            self.drawn += type(delta).__name__ == "Finished"
+            if self.drawn > {replies}:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+script = [ToolCall("x", "calculator", {{"expression": e}}) for e in ("2 - 2", "4 + 0", "2 + 2", "3 - 3", "8 / 2")]
+with LLMOS(model=Killed([*script, *script]), home=Path({str(home)!r})) as system, system.session() as session:
+    print(session.id, flush=True)
+    session.run("what is 2 and 2?", think=60)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("again", ["retry", "ask"])
+def test_a_search_that_was_killed_goes_on_where_it_was(tmp_path: Path, again: str) -> None:
+    name = cut(tmp_path, 6)
+    # Five replies are whole in the log; the next are drawn by another process.
+    model = Scripted([*[calculate("2 * 2")] * 3, "It is 4."])
+    with LLMOS(model=model, home=tmp_path, budget=Budget(tokens=512 * 9)) as system, system.session(name) as session:
+        assert sum(isinstance(e, Explored) and bool(e.calls) for e in session.events()) == 5
+        how = session.retry(think=60) if again == "retry" else session.stream("what is 2 and 2?", think=60)
+        found = list(how)
+    opening, *_, last = [e for e in found if isinstance(e, Explored)]
+    assert "5 of a search that was cut off" in opening.why
+    assert (last.answer, last.fate) == ("4", "finished")
+    drawn_again = {e.node: e for e in found if isinstance(e, Explored) and e.calls}
+    assert [str(e.calls[0].arguments["expression"]) for e in drawn_again.values()][:3] == ["2 - 2", "4 + 0", "2 + 2"]  # type: ignore[union-attr]
+    assert first_call(found).arguments == {"expression": "4 + 0"}
+    assert isinstance(found[-1], Answer)
+    assert len(model.seen) <= 5
+
+
+def test_another_request_starts_anew(tmp_path: Path) -> None:
+    name = cut(tmp_path, 6)
+    model = Scripted([*[calculate("5")] * 8, "It is 5."])
+    with LLMOS(model=model, home=tmp_path, budget=Budget(tokens=512 * 9)) as system, system.session(name) as session:
+        found = list(session.stream("what is 2 and 3?", think=60))
+        assert "cut off" not in next(e for e in found if isinstance(e, Explored)).why
+        assert isinstance(found[-1], Answer)
+        # What was asked in between may have changed what is meant.
+        found = list(session.stream("what is 2 and 2?", think=60))
+    assert "cut off" not in next(e for e in found if isinstance(e, Explored)).why

@@ -51,8 +51,8 @@ class Crossword:
         """What is asked, in words."""
         return (
             "Fill a crossword of 5 by 5: words across in rows 1, 3 and 5 (across 1 to 3) and down in columns 1, 3 "
-            f"and 5 (down 1 to 3), each once, of these: {', '.join(self.words)}. Steps look like: "
-            f"across 1: {self.words[0]}"
+            f"and 5 (down 1 to 3), each once, of these: {', '.join(self.words)}. "
+            f"Steps look like: across 1: {self.words[0]}"
         )
 
     def told(self, path: Path) -> str:

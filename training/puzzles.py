@@ -6,13 +6,13 @@ is no model's merit and is never to be told as one.
 """
 
 import random
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from llmos.kernel.engine import Delta, Finished, Model, Sampling, TextDelta
-from llmos.kernel.planner import Meter, Path, Problem, Proposal, Spent
-from llmos.kernel.reason import STEP, VERDICTS, verdict
+from llmos.kernel.engine import Model, Sampling
+from llmos.kernel.planner import Meter, Path, Problem, Proposal
+from llmos.kernel.reason import STEP, VERDICTS, drafted, verdict
 from llmos.kernel.types import Message, Part, Source
 from llmos.prompts import load
 
@@ -116,75 +116,33 @@ class Asked:
     """A puzzle with the embedded kernel, which proposes and judges every thought; the rules only check.
 
     It is asked of states, as it was taught (:func:`ask`). ``legal`` lets it choose among the moves that the rules
-    allow, of which it need not get the arithmetic right: easier, and to be told apart. With ``together`` false nothing
-    is shared and nothing is computed side by side, to measure what that saves: the thoughts are the same.
+    allow, of which it need not get the arithmetic right: easier, and to be told apart.
     """
 
     puzzle: Puzzle
     model: Glancer
     temperature: float = 1.0
     legal: bool = False
-    together: bool = True
-    before: Callable[[], None] = lambda: None  # done before each prompt that is computed alone
 
     def propose(self, paths: Sequence[Path], n: int, seed: int | None, meter: Meter) -> list[list[Proposal]]:
         """See :class:`~llmos.kernel.planner.Problem`. Where the budget ends meanwhile, what was written counts."""
-        drafts = [[_Draft() for _ in range(n)] for _ in paths]
-        streams = []
+        asked = []
         for number, path in enumerate(paths):
             sampling = Sampling(max_tokens=STEP, choices=tuple(self.puzzle.moves(path)) if self.legal else ())
             if seed is not None:
                 sampling = replace(sampling, temperature=self.temperature, seed=seed + number * 32)
-            streams += self._streams(path, sampling, n, drafts[number])
-        try:
-            while streams:
-                # A token of each in turn: the engine computes them together.
-                streams = [one for one in streams if next(one, None) is not None]
-                meter.spend(sum(one.fresh() for row in drafts for one in row))
-        except Spent:
-            if not any(one.ended for row in drafts for one in row):
-                raise
-        finally:
-            for stream in streams:
-                stream.close()
-        return [[Proposal(one.text.strip(), one.logprob) for one in row if one.ended] for row in drafts]
-
-    def _streams(
-        self, path: Path, sampling: Sampling, n: int, drafts: "Sequence[_Draft]"
-    ) -> list[Generator[bool, None, None]]:
-        messages = ask("next", self.puzzle.told(path))
-        if self.together:
-            return [self._written(messages, sampling, n, drafts)]
-        alone = [replace(sampling, seed=sampling.seed + k) for k in range(n)]
-        for one, draft in zip(alone, drafts, strict=True):
-            self.before()
-            for _ in self._written(messages, one, 1, [draft]):
-                pass
-        return []
-
-    def _written(
-        self, messages: Sequence[Message], sampling: Sampling, n: int, drafts: "Sequence[_Draft]"
-    ) -> Generator[bool, None, None]:
-        stream = self.model.reply(messages, (), sampling, n)
-        try:
-            for delta in stream:
-                drafts[getattr(delta, "branch", 0)].feed(delta)
-                yield True
-        finally:
-            if isinstance(stream, Generator):
-                stream.close()
+            asked.append((ask("next", self.puzzle.told(path)), sampling))
+        return drafted(self.model, asked, n, meter)
 
     def value(self, paths: Sequence[Path], meter: Meter) -> list[float]:
         """See :class:`~llmos.kernel.planner.Problem`: by the verdicts' first tokens."""
         meter.spend()
         prompts = [ask("judge", self.puzzle.told(path)) for path in paths]
         found: list[list[float]] = []
-        size = BATCH if self.together else 1
-        for at in range(0, len(prompts), size):
-            if not self.together:
-                self.before()
-            found += self.model.glance(prompts[at : at + size], list(VERDICTS))
-            meter.spend(sum(self.model.count(one, ()) for one in prompts[at : at + size]))
+        for at in range(0, len(prompts), BATCH):
+            some = prompts[at : at + BATCH]
+            found += self.model.glance(some, list(VERDICTS))
+            meter.spend(sum(self.model.count(one, ()) for one in some))
         return [verdict([[one] for one in scores]) for scores in found]
 
     def wrong(self, path: Path) -> str:
@@ -206,27 +164,3 @@ class Asked:
     def reframe(self, failed: Sequence[Path]) -> "Asked | None":
         """A state has one way to be told; once all has failed, it is drawn from more evenly."""
         return replace(self, temperature=self.temperature + 0.3) if self.temperature < HOTTEST else None
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A thought as it is written."""
-
-    text: str = ""
-    logprob: float = 0.0
-    ended: bool = False
-    tokens: int = 0  # not counted yet
-
-    def feed(self, delta: Delta) -> None:
-        """Take in what came."""
-        if isinstance(delta, TextDelta):
-            self.text += delta.text
-        elif isinstance(delta, Finished):
-            self.ended, self.logprob = True, delta.logprob
-            # The prompt is counted with the first of its branches.
-            self.tokens = delta.generated_tokens + (delta.prompt_tokens if delta.branch == 0 else 0)
-
-    def fresh(self) -> int:
-        """The tokens that were not counted yet."""
-        tokens, self.tokens = self.tokens, 0
-        return tokens

@@ -1,0 +1,243 @@
+"""Puzzles for ``llmos bench think``: the embedded kernel's own thoughts and values on those that no training row shows.
+
+Every ``game24`` figure but those with ``standin`` in their name is the model's: it proposes and judges, the rules only
+check. A right answer is one that was checked; of word problems, which cannot be checked, one that is the number.
+"""
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmos.kernel.alone import Alone
+from llmos.kernel.engine import Delta, Finished, Sampling
+from llmos.kernel.local import LocalModel
+from llmos.kernel.planner import Meter, Problem, Strategy, solve
+from llmos.kernel.reason import Told
+from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, vote
+from llmos.kernel.tool import Tool
+from llmos.kernel.types import Message
+from llmos.training import game24, sums
+from llmos.training.evaluate import wilson
+from llmos.training.puzzles import Asked, Puzzle, StandIn
+from llmos.training.thoughts import held
+
+TREES = ("beam", "deep", "mcts")
+TOKENS = 600  # of a stand-in's search: moves drawn and judged
+MORE = 10  # times the tokens of System 1 that the trees and votes on the other puzzles may use
+TREE = beam(5, 12)
+OTHERS = ("jugs", "river", "sums", "crossword")
+SEED = 24
+Figures = dict[str, float]
+Intervals = dict[str, list[float]]
+
+
+class Partial:
+    """What was measured so far, by key, so that a run that is cut off is not lost."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        self._known: dict[str, Any] = dict(json.loads(line) for line in lines)
+
+    def get(self, key: str, measure: Callable[[], Any]) -> Any:
+        """What was measured under a key; it is measured now where it was not yet."""
+        if key not in self._known:
+            self._known[key] = measure()
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, self._known[key]]) + "\n")
+        return self._known[key]
+
+
+class _Table:
+    """Figures as they are put together."""
+
+    def __init__(self) -> None:
+        self.figures, self.intervals = Figures(), Intervals()
+
+    def put(self, name: str, solved: Sequence[Mapping[str, Any]]) -> None:
+        right = sum(one["right"] for one in solved)
+        self.figures[name] = right / len(solved)
+        self.intervals[name] = list(wilson(right, len(solved)))
+        for what in ("tokens", "seconds", "nodes"):
+            self.figures[f"{name}_{what}"] = statistics.fmean(one[what] for one in solved)
+        self.figures[f"{name}_puzzles"] = len(solved)
+
+
+class Kernel:
+    """The embedded kernel, loaded once it is asked."""
+
+    def __init__(self) -> None:
+        self._model: LocalModel | None = None
+
+    @property
+    def model(self) -> LocalModel:
+        """It."""
+        self._model = self._model or LocalModel()
+        return self._model
+
+    def solve(self, puzzle: Puzzle, strategy: Strategy, meter: Meter, **how: Any) -> dict[str, Any]:
+        """What it makes of a puzzle. The time runs from here on: the first search pays for no loading."""
+        problem = Asked(puzzle, self.model, **how)
+        return solved(puzzle, problem, strategy, Meter(meter.seconds, meter.tokens))
+
+
+def solved(puzzle: Puzzle, problem: Problem, strategy: Strategy, meter: Meter) -> dict[str, Any]:
+    """One search."""
+    outcome = solve(problem, strategy, meter, seed=1)
+    right = puzzle.right(outcome.answer) if isinstance(puzzle, sums.WordProblem) else outcome.verified
+    return {"right": right, "tokens": outcome.tokens, "seconds": outcome.seconds, "nodes": outcome.nodes}
+
+
+def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
+    """The Game of 24: stand-ins, each named so, and the model's own thoughts and values."""
+    count = int(os.environ.get("LLMOS_BENCH_PUZZLES", "100"))
+    asked = int(os.environ.get("LLMOS_BENCH_ASKED", str(count)))
+    own = [one for _, one in game24.read(Path(puzzles))] if puzzles else list(held().own)
+    chosen = own[:count]
+    table, kernel = _Table(), Kernel()
+    for value in ("random", "solver"):
+        for name in TREES:
+            made = [
+                partial.get(f"standin {value} {name} {one.numbers}", lambda o=one, v=value, n=name: _stand_in(o, v, n))  # type: ignore[misc]
+                for one in chosen
+            ]
+            table.put(f"game24_standin_{value}_{name}", made)
+    ways: list[tuple[str, Sequence[game24.Game24], Strategy, float | None, dict[str, Any]]] = [
+        ("system1", chosen, direct(), None, {}),
+        ("vote", chosen, vote(100, batch=20), 10.0, {}),
+        ("10s", chosen, TREE, 10.0, {}),
+        ("60s", chosen, TREE, 60.0, {}),
+        ("legal_10s", chosen, TREE, 10.0, {"legal": True}),
+    ]
+    if not puzzles:
+        ways += [("paper_10s", held().paper[:count], TREE, 10.0, {}), ("strict_10s", held().strict, TREE, 10.0, {})]
+    for name, those, way, seconds, how in ways:
+        rows = [
+            partial.get(
+                f"{name} {one.numbers}",
+                lambda o=one, w=way, s=seconds, h=how: kernel.solve(o, w, Meter(seconds=s), **h),  # type: ignore[misc]
+            )
+            for one in those[:asked]
+        ]
+        if rows:
+            table.put(f"game24_{name}", rows)
+    # Beside the tree: random order without judgement, as many nodes as the model's search had.
+    nodes = int(table.figures.get("game24_10s_nodes", 0))
+    if nodes:
+        table.put("game24_standin_random_same_nodes", [_exhaustive(one, nodes) for one in chosen[:asked]])
+    return table.figures, table.intervals
+
+
+def _stand_in(puzzle: game24.Game24, value: str, name: str) -> dict[str, Any]:
+    return solved(puzzle, StandIn(puzzle, solver=value == "solver"), STRATEGIES[name], Meter(tokens=TOKENS))
+
+
+def _exhaustive(puzzle: game24.Game24, nodes: int) -> dict[str, Any]:
+    """All moves in random order, depth first; a node costs a move and a judgement."""
+    return solved(puzzle, StandIn(puzzle), best_first(breadth=64, deep=True), Meter(tokens=2 * nodes))
+
+
+def drawn(name: str) -> list[Puzzle]:
+    """The puzzles of a name that are held out."""
+    made: dict[str, Callable[[], Sequence[Puzzle]]] = {
+        "jugs": lambda: held().jugs,
+        "river": lambda: held().rivers,
+        "sums": lambda: sums.draw(40, SEED),
+        "crossword": lambda: held().crosswords,
+    }
+    return list(made[name]())
+
+
+def other(partial: Partial, name: str) -> tuple[Figures, Intervals]:
+    """Another puzzle: System 1, and a tree and a vote at ten times its tokens."""
+    chosen = drawn(name)[: int(os.environ.get("LLMOS_BENCH_ASKED", "40"))]
+    table, kernel = _Table(), Kernel()
+    # The answer to a word problem cannot be checked, so that there is nothing but the vote.
+    ways: list[tuple[str, Strategy]] = [("system1", direct()), ("vote", vote(64)), ("tree", beam(4, 6))]
+    most: int | None = None
+    for way, how in ways[: 2 if name == "sums" else 3]:
+        rows = [
+            partial.get(
+                f"{name} {way} {puzzle.told(())}",
+                lambda p=puzzle, h=how, m=most: kernel.solve(p, h, Meter(tokens=m)),  # type: ignore[misc]
+            )
+            for puzzle in chosen
+        ]
+        table.put(f"{name}_{way}", rows)
+        most = most or int(MORE * table.figures[f"{name}_system1_tokens"])
+    table.put(f"{name}_standin_random", [_random(one) for one in chosen])
+    return table.figures, table.intervals
+
+
+def _random(puzzle: Puzzle) -> dict[str, Any]:
+    return solved(puzzle, StandIn(puzzle), beam(4, 6), Meter(tokens=TOKENS))
+
+
+class Counting(LocalModel):
+    """The embedded kernel, counting the distinct tokens of its prompts, and what it writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts: set[tuple[int, ...]] = set()
+        self.written = 0
+        self._open, self.engine.open = self.engine.open, self._noted  # type: ignore[method-assign]
+
+    def _noted(self, ids: Sequence[int]) -> Any:
+        self.prompts.update(tuple(ids[: n + 1]) for n in range(len(ids)))
+        return self._open(ids)
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        sampling: Sampling = Sampling(),  # noqa: B008
+        n: int = 1,
+    ) -> Iterator[Delta]:
+        """See :class:`~llmos.kernel.local.LocalModel`."""
+        for delta in super().reply(messages, tools, sampling, n):
+            # The last token is never read.
+            self.written += delta.generated_tokens - 1 if isinstance(delta, Finished) else 0
+            yield delta
+
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Tool], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        """See :class:`~llmos.kernel.local.LocalModel`."""
+        scores = super().score(messages, tools, continuations)
+        self.written += sum(len(one) - 1 for one in scores)
+        return scores
+
+
+def sharing(partial: Partial) -> tuple[Figures, Intervals]:
+    """The same search with prompts shared and thoughts computed side by side, and with neither.
+
+    Over states of the Game of 24, and over a problem in words, whose prompts are longer.
+    """
+    del partial  # the two are measured one after the other, or not at all
+    model, figures = Counting(), Figures()
+    few = held().own[: int(os.environ.get("LLMOS_BENCH_ASKED", "2"))]
+    kinds: dict[str, tuple[Callable[[Any], list[Problem]], Strategy]] = {
+        "states": (lambda one: [Asked(puzzle, one) for puzzle in few], beam(5, 12, rounds=1)),
+        "words": (lambda one: [Told(one, puzzle.question) for puzzle in few], beam(5, 5, 3, rounds=1)),
+    }
+    for kind, (problems, way) in kinds.items():
+        outcomes = []
+        for name, one in (("shared", model), ("alone", Alone(model))):
+            Alone(model).forget()
+            model.prompts.clear()
+            began, wrote = model.engine.computed, model.written
+            rows = [solve(problem, way, Meter(), seed=1) for problem in problems(one)]
+            outcomes.append([(row.nodes, row.path) for row in rows])
+            key = f"sharing_{kind}_{name}"
+            figures[f"{key}_seconds"] = statistics.fmean(row.seconds for row in rows)
+            figures[f"{key}_nodes"] = statistics.fmean(row.nodes for row in rows)
+            figures[f"{key}_prompt"] = model.engine.computed - began - (model.written - wrote)
+            figures[f"{key}_per_distinct"] = figures[f"{key}_prompt"] / len(model.prompts)
+        seconds = [figures[f"sharing_{kind}_{name}_seconds"] for name in ("shared", "alone")]
+        figures[f"sharing_{kind}_time"] = seconds[0] / seconds[1]
+        figures[f"sharing_{kind}_same_tree"] = float(outcomes[0] == outcomes[1])
+    return figures, Intervals()
