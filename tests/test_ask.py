@@ -163,4 +163,4 @@ def test_the_tool_is_there_only_where_it_was_asked_for(tmp_path: Path) -> None:
         (tool,) = system.session(persona=ANN).tools
         assert tool.parameters["properties"]["persona"]["enum"] == ["history-buff", "marathon-coach", "math-mentor"]
     with LLMOS(model=Scripted([], name="embedded"), home=tmp_path, personas=[BOB]) as system:
-        assert [t.name for t in system.session().tools] == ["calculator", "python"]
+        assert "ask" not in [t.name for t in system.session().tools]

@@ -74,14 +74,14 @@ def test_a_browser_that_dies_is_told_and_comes_back(act: Any, site: Any) -> None
     assert "Skerry" in act("open", url=site.url())
 
 
-def test_the_embedded_kernel_is_told_of_its_two_tools_alone(tmp_path: Path) -> None:
+def test_the_embedded_kernel_is_told_of_the_tools_that_it_was_taught_alone(tmp_path: Path) -> None:
     with LLMOS(home=tmp_path) as system, system.session() as session:
-        assert [tool.name for tool in session.tools] == ["calculator", "python"]
+        assert [tool.name for tool in session.tools if tool.name != "image"] == ["calculator", "python"]
         assert not system.browses
     with LLMOS(model=Scripted([]), home=tmp_path) as system:
         assert not system.browses
     with LLMOS(home=tmp_path, browser=True) as system, system.session() as session:
-        names = [tool.name for tool in session.tools]
+        names = [tool.name for tool in session.tools if tool.name != "image"]
     assert names[2:5] == ["browser_search", "browser_open", "browser_read"]
     assert len(names) == 13
 
@@ -119,16 +119,21 @@ def test_the_filter_refuses_other_sockets_and_lets_chromium_be() -> None:
 class _Late:
     """A pipe whose Chromium tells of the page before when it has been sent to the next already."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent: bool = False) -> None:
         self.ended, self.tab = threading.Event(), Tab(self, "s", "t")  # type: ignore[arg-type]
+        self.silent, self.to = silent, ""
 
     def tell(self, loader: str, url: str) -> None:
         self.tab.hear("Page.frameNavigated", {"frame": {"id": "f", "loaderId": loader, "url": url}})
         self.tab.hear("Page.frameStoppedLoading", {"frameId": "f"})
 
-    def call(self, method: str, says: dict[str, Any], session: str, timeout: float) -> dict[str, str]:
+    def call(self, method: str, says: dict[str, Any], session: str, timeout: float) -> dict[str, Any]:
+        if method == "Page.getFrameTree":
+            return {"frameTree": {"frame": {"url": self.to, "urlFragment": "#top"}}}
+        self.to = says["url"]
         self.tab.hear("Page.frameStoppedLoading", {"frameId": "f"})
-        threading.Timer(0.2, self.tell, ("new", says["url"])).start()
+        if not self.silent:
+            threading.Timer(0.2, self.tell, ("new", self.to)).start()
         return {"loaderId": "new"}
 
 
@@ -137,3 +142,10 @@ def test_what_the_page_before_still_tells_is_not_taken_for_the_next_one() -> Non
     pipe.tell("old", "about:blank")
     pipe.tab.open("http://localhost/", 10)
     assert (pipe.tab.url, pipe.tab.error) == ("http://localhost/", "")
+
+
+def test_where_chromium_did_not_tell_that_it_went_it_is_asked() -> None:
+    pipe = _Late(silent=True)
+    pipe.tell("old", "about:blank")
+    pipe.tab.open("http://localhost/", 10)
+    assert (pipe.tab.url, pipe.tab.error) == ("http://localhost/#top", "")

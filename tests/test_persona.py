@@ -218,7 +218,7 @@ def test_a_tool_of_its_own_is_nobody_elses(tmp_path: Path) -> None:
         system.run("?", persona=Persona("A", tools=["calculator", BEEP]))
         system.run("?")
     assert model.offered[0] == ["calculator", "beep"]
-    assert {"calculator", "python"} <= set(model.offered[1]) <= {"calculator", "python", "image_svg"}
+    assert {"calculator", "python"} <= set(model.offered[1]) <= {"calculator", "python", "image", "image_svg"}
 
 
 def test_instructions_are_told_and_change_no_policy(tmp_path: Path) -> None:

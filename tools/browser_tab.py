@@ -193,6 +193,14 @@ class Tab:
             with self._news:  # what was there before may still tell that it has loaded
                 self._news.wait_for(lambda: done["loaderId"] in self._shown or self.download or self.closed, SETTLE)
             self.settle(until)
+            if done["loaderId"] not in self._shown and self.download is None:
+                self._placed()
+
+    def _placed(self) -> None:
+        """Ask where this is: a cold Chromium does not tell of the first document that it shows."""
+        with contextlib.suppress(PageError, TimeoutError):
+            frame = self.pipe.call("Page.getFrameTree", {}, self.session, SETTLE)["frameTree"]["frame"]
+            self.url = str(frame.get("url", "")) + str(frame.get("urlFragment", ""))
 
     def settle(self, until: float) -> None:
         """Wait for the page's load, then for its requests to end."""

@@ -17,7 +17,7 @@ import torch
 from llmos.tools.image_checkpoint import WEIGHTS
 from llmos.tools.painter import PainterPipeline
 from llmos.training.painter import measure
-from llmos.training.painter.train import LARGE, Recipe, Training, parameters, save
+from llmos.training.painter.train import LARGE, Recipe, Training, parameters, save, shaped
 
 MOST = 16 << 20  # bytes that the weights may have as package data
 
@@ -29,14 +29,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs") / "painter", help="where its state lies")
     parser.add_argument("--steps", type=int, help="how many steps in all; by default what suits this machine")
     parser.add_argument("--batch", type=int, help="pictures a step")
+    parser.add_argument("--rate", type=float, help="how fast it learns at the most")
+    parser.add_argument("--start", type=Path, help="a painter to begin with, whose shape is kept")
     parser.add_argument("--pool", type=int, help="captions that are read at once")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; run it again to go on")
     parser.add_argument("--prompts", type=int, default=200, help="how many are measured")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    given = {key: getattr(options, key) for key in ("steps", "batch", "pool") if getattr(options, key)}
+    given = {key: getattr(options, key) for key in ("steps", "batch", "pool", "rate") if getattr(options, key)}
     recipe = replace(LARGE if torch.cuda.is_available() else Recipe(), seed=options.seed, **given)
-    if options.step in ("all", "train") and not train(Training(recipe, options.out), options.minutes):
+    if options.start is not None:
+        recipe = shaped(recipe, options.start)
+    if options.step in ("all", "train") and not train(Training(recipe, options.out, options.start), options.minutes):
         print("not at the end yet; run it again to go on")
         return
     if options.step in ("all", "install"):

@@ -1,9 +1,11 @@
 """A scene in words, in one of many wordings, as people ask for pictures. Knows English, not pictures."""
 
 import random
+from dataclasses import replace
 
 from llmos.training.painter.scenes import Chart, Face, Flag, Land, Logo, Pair, Scene, Things, held_out, made
 
+LOOSE = 0.3  # share of captions that leave something unsaid
 NUMBERS = ("", "one", "two", "three", "four")
 _SAME: dict[str, tuple[str, ...]] = {
     "car": ("car", "car", "automobile"),
@@ -49,8 +51,11 @@ _WEATHERS = {
 }
 
 
-def told(scene: Scene, rng: random.Random) -> str:
-    """One line that describes the scene, in lower case."""
+def told(scene: Scene, rng: random.Random, whole: bool = True) -> str:
+    """One line that describes the scene, in lower case; where not ``whole`` now and then without some of what is there,
+    as people leave it to the painter."""
+    if not whole and rng.random() < LOOSE:
+        scene = _loosened(scene, rng)
     match scene:
         case Things():
             words = _things(scene, rng)
@@ -68,6 +73,26 @@ def told(scene: Scene, rng: random.Random) -> str:
             words = _chart(scene, rng)
     opening = rng.choice(("", "", "", "a picture of ", "a drawing of ", "an image of ", "an illustration of "))
     return f"{opening}{words}"
+
+
+def _loosened(scene: Scene, rng: random.Random) -> Scene:
+    """The scene with some of it unsaid: what is empty is not told."""
+
+    def kept(words: str) -> str:
+        return words if rng.random() < 0.5 else ""
+
+    match scene:
+        case Things() if scene.count == 1:
+            return replace(scene, colour=kept(scene.colour), ground=kept(scene.ground))
+        case Land() if scene.feature:
+            ground, time, weather = kept(scene.ground), kept(scene.time), kept(scene.weather)
+            return replace(scene, ground=ground, time=time, weather=weather, colour=kept(scene.colour))
+        case Face():
+            return replace(scene, hair=kept(scene.hair), ground=kept(scene.ground))
+        case Logo():
+            return replace(scene, colour=kept(scene.colour), frame_colour=kept(scene.frame_colour))
+        case _:
+            return scene
 
 
 def kept_back(seed: int, size: int) -> list[tuple[Scene, str]]:
@@ -97,7 +122,7 @@ def _plural(thing: str, rng: random.Random) -> str:
 
 def _on(ground: str, rng: random.Random) -> str:
     """The ground's words; a white one is mostly left out, as people do."""
-    if ground == "white" and rng.random() < 0.6:
+    if not ground or (ground == "white" and rng.random() < 0.6):
         return ""
     colour = _said(ground, rng)
     return rng.choice((f" on {_a(colour)} background", f" on {colour}", f", {colour} background"))
@@ -108,7 +133,7 @@ def _things(scene: Things, rng: random.Random) -> str:
     if scene.count > 1:
         number = rng.choice((NUMBERS[scene.count], NUMBERS[scene.count], str(scene.count)))
         return f"{number} {colour} {_plural(scene.thing, rng)}{_on(scene.ground, rng)}"
-    words = f"{colour} {_said(scene.thing, rng)}"
+    words = f"{colour} {_said(scene.thing, rng)}".strip()
     if scene.size != "middle":
         words = f"{_said(scene.size, rng)} {words}"
     where = ""
@@ -125,7 +150,7 @@ def _pair(scene: Pair, rng: random.Random) -> str:
 
 
 def _land(scene: Land, rng: random.Random) -> str:
-    where, when, weather = (rng.choice(table[key]) for table, key in _land_words(scene))
+    where, when, weather = (rng.choice(table[key]) if key else "" for table, key in _land_words(scene))
     body = _said(scene.body, rng) if scene.body and rng.random() < 0.85 else ""
     sky = (
         rng.choice((f"under {_a(body)}", f"with {_a(body)}"))
@@ -135,7 +160,7 @@ def _land(scene: Land, rng: random.Random) -> str:
         else ""
     )
     if scene.feature:
-        what = _a(f"{_said(scene.colour, rng)} {_said(scene.feature, rng)}")
+        what = _a(f"{_said(scene.colour, rng)} {_said(scene.feature, rng)}".strip())
     else:
         what, where = _a(rng.choice(("landscape", "view"))), where
     pieces = [where, when, weather, sky]
@@ -150,10 +175,11 @@ def _land_words(scene: Land) -> tuple[tuple[dict[str, tuple[str, ...]], str], ..
 def _face(scene: Face, rng: random.Random) -> str:
     mood = _said(scene.mood, rng)
     who = rng.choice((f"{mood} face", f"{mood} person", f"portrait of a {mood} person", f"{mood} face"))
-    parts = ["no hair" if scene.hair == "bald" else f"{scene.hair} {_said(f'{scene.hair_colour} hair', rng)}"]
+    hair = "no hair" if scene.hair == "bald" else f"{scene.hair} {_said(f'{scene.hair_colour} hair', rng)}"
+    parts = [hair] if scene.hair else []
     if scene.extra:
         parts.append(scene.extra if scene.extra == "glasses" else _a(scene.extra))
-    return f"{_a(who)} with {' and '.join(parts)}{_on(scene.ground, rng)}"
+    return f"{_a(who)}{' with ' * bool(parts)}{' and '.join(parts)}{_on(scene.ground, rng)}"
 
 
 def _flag(scene: Flag, rng: random.Random) -> str:
@@ -166,8 +192,8 @@ def _flag(scene: Flag, rng: random.Random) -> str:
 
 
 def _logo(scene: Logo, rng: random.Random) -> str:
-    thing = f"{_said(scene.colour, rng)} {_said(scene.thing, rng)}"
-    frame = f"{_said(scene.frame_colour, rng)} {scene.frame}"
+    thing = f"{_said(scene.colour, rng)} {_said(scene.thing, rng)}".strip()
+    frame = f"{_said(scene.frame_colour, rng)} {scene.frame}".strip()
     kind = rng.choice(("logo", "logo", "icon", "badge"))
     return rng.choice((f"a {kind} of {_a(thing)} in {_a(frame)}", f"{_a(frame)} {kind} with {_a(thing)}"))
 

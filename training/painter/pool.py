@@ -55,7 +55,7 @@ def fill(seed: int, size: int) -> Pool:
     """A pool of ``size`` scenes, none of them held out."""
     rng = random.Random(f"pool {seed}")
     scenes = _scenes(rng, size)
-    captions = [told(scene, rng) for scene in scenes]
+    captions = [told(scene, rng, whole=False) for scene in scenes]
     pieces, starts = [], [0]
     for first in range(0, size, _AT_ONCE):
         states, real = read(captions[first : first + _AT_ONCE])
@@ -146,4 +146,6 @@ def share(name: str, count: int, side: int) -> tuple[list[str], bytes]:
     """``count`` scenes by the chance of a name: their captions, and their pictures one behind the other."""
     rng = random.Random(name)
     scenes = _scenes(rng, count)
-    return [told(scene, rng) for scene in scenes], b"".join(drawn(scene, rng, side).tobytes() for scene in scenes)
+    return [told(scene, rng, whole=False) for scene in scenes], b"".join(
+        drawn(scene, rng, side).tobytes() for scene in scenes
+    )

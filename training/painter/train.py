@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ class Recipe:
 LARGE = Recipe(  # where a GPU is
     steps=24_000, batch=256, rate=8e-4, block=2, channels=(64, 96, 160), pool=60_000, refresh=400
 )
+
+
+def shaped(recipe: Recipe, checkpoint: Path) -> Recipe:
+    """The recipe with the shape of a checkpoint's network."""
+    config = PainterPipeline.from_pretrained(checkpoint).unet.config
+    block = int((config.in_channels // 3) ** 0.5)
+    return replace(recipe, block=block, channels=tuple(config.block_out_channels), layers=config.layers_per_block)
 
 
 def network(recipe: Recipe) -> Any:
@@ -104,13 +111,16 @@ class _Captured:
 
 
 class Training:
-    """The network, its running mean, its optimizer, and how far it is."""
+    """The network, its running mean, its optimizer, and how far it is; ``start``: a checkpoint to begin with."""
 
-    def __init__(self, recipe: Recipe, out: Path) -> None:
+    def __init__(self, recipe: Recipe, out: Path, start: Path | None = None) -> None:
         self.recipe, self.out, self.step, self.seconds = recipe, out, 0, 0.0
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(recipe.seed)
-        self.model: nn.Module = network(recipe).to(self.device, memory_format=torch.channels_last)
+        made = network(recipe)
+        if start is not None:
+            made.load_state_dict(PainterPipeline.from_pretrained(start).unet.state_dict())
+        self.model: nn.Module = made.to(self.device, memory_format=torch.channels_last)
         self.mean = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         rapid = self.device == "cuda"
         self.rate = torch.tensor(recipe.rate, device=self.device)  # a graph reads it anew each time
