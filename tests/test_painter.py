@@ -52,6 +52,15 @@ def test_captions_say_what_is_there() -> None:
     assert all(len(told(scene, rng).split()) < 30 for scene in scenes(5, 500))
 
 
+def test_captions_for_training_leave_things_unsaid_now_and_then() -> None:
+    car = Things("car", "red", 1, "blue")
+    said = [told(car, random.Random(n), whole=False) for n in range(300)]
+    assert all("car" in words or "automobile" in words for words in said)
+    assert 15 < sum("red" not in words for words in said) < 100
+    assert all("red" in told(car, random.Random(n)) for n in range(100))
+    assert all("  " not in told(s, random.Random(5), whole=False).strip() for s in scenes(9, 500))
+
+
 def test_looking_at_rendered_scenes_that_were_held_out_is_right() -> None:
     """What it says of painted pictures is worth as much as this."""
     from llmos.training.painter.measure import judged
@@ -90,7 +99,7 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
 ) -> None:
     import torch
 
-    from llmos.training.painter.train import Recipe, Training, save
+    from llmos.training.painter.train import Recipe, Training, save, shaped
 
     recipe = Recipe(steps=4, batch=2, channels=(32, 32), layers=1, pool=8, refresh=3, side=64, block=8)
     losses: list[float] = []
@@ -108,6 +117,10 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     with pytest.raises(SystemExit, match="another recipe"):
         Training(Recipe(steps=9), tmp_path / "parts")
     assert 0 < save(whole.pipeline(), tmp_path / "weights") < 4 << 20
+    more = shaped(replace(recipe, block=4, channels=(64, 64)), tmp_path / "weights")
+    assert more == recipe
+    begun = Training(more, tmp_path / "more", tmp_path / "weights").model.state_dict()
+    assert all(torch.allclose(begun[name], value.half().float()) for name, value in whole.mean.items())
     monkeypatch.setattr(image_checkpoint, "WEIGHTS", tmp_path / "weights")
     monkeypatch.delenv("LLMOS_IMAGE_MODEL", raising=False)
     monkeypatch.setenv("LLMOS_HOME", str(tmp_path / "home"))

@@ -146,6 +146,5 @@ def share(name: str, count: int, side: int) -> tuple[list[str], bytes]:
     """``count`` scenes by the chance of a name: their captions, and their pictures one behind the other."""
     rng = random.Random(name)
     scenes = _scenes(rng, count)
-    return [told(scene, rng, whole=False) for scene in scenes], b"".join(
-        drawn(scene, rng, side).tobytes() for scene in scenes
-    )
+    captions = [told(scene, rng, whole=False) for scene in scenes]
+    return captions, b"".join(drawn(scene, rng, side).tobytes() for scene in scenes)

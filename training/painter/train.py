@@ -50,9 +50,9 @@ LARGE = Recipe(  # where a GPU is
 
 def shaped(recipe: Recipe, checkpoint: Path) -> Recipe:
     """The recipe with the shape of a checkpoint's network."""
-    config = PainterPipeline.from_pretrained(checkpoint).unet.config
-    block = int((config.in_channels // 3) ** 0.5)
-    return replace(recipe, block=block, channels=tuple(config.block_out_channels), layers=config.layers_per_block)
+    unet = PainterPipeline.from_pretrained(checkpoint).unet
+    channels, layers = tuple(unet.config.block_out_channels), unet.config.layers_per_block
+    return replace(recipe, block=blocks(unet), channels=channels, layers=layers)
 
 
 def network(recipe: Recipe) -> Any:
