@@ -17,6 +17,7 @@ from llmos.kernel.recall import kind_of
 from llmos.kernel.scene import SCENE, TOOL
 from llmos.kernel.slots import NUMBERS, TIMES, fitting, mentioned
 from llmos.kernel.turns import Turn
+from llmos.kernel.unsaid import UNSAID
 from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, DRAWS, FIXED, MANNERS, ROWS, VERBS, Place, place, split
 from llmos.kernel.vocabulary import Vocabulary
 from llmos.kernel.wishes import asks_picture, over_time, pictures
@@ -46,14 +47,6 @@ _SAID = {
 }
 _CODE, _EXPRESSION, _PROMPT = '"code": "', '"expression": "', '"prompt": "'
 _NUMBER = re.compile(r"(?<![\w.@~&])(\d[\d.]*|)$")
-
-# Numbers that nobody needs to say: small ones, clocks, calendars, parts and powers of ten.
-_ROUND = (36, 40, 45, 48, 50, 52, 60, 64, 72, 75, 80, 90, 96, 100, 144, 180, 200, 273, 360, 365, 366, 500, 1000, 1440)
-_PARTS = ("0.1", "0.2", "0.25", "0.5", "0.75", "0.01", "0.001", "1.5", "2.5", "273.15")
-UNSAID = frozenset(
-    [*_PARTS, *map(str, _ROUND), "3600", "10000", "86400", "1000000"]
-    + [f"{n:{w}}" for n in range(32) for w in ("", "02")]
-)
 
 
 class Pointers:
@@ -101,11 +94,13 @@ class Pointers:
         if self._filters and self._sure and self._sure[0] in DRAWS:
             # Of what draws, charts alone can be kept to some rows.
             self._sure = [v for v in self._sure if v in CHARTS] or ["bar"]
-        taught = {w for kind, answer in aliases.turn.examples if kind in ("table", "change") for w in answer.split(" ")}
+        near = [answer[1:].split(" ") for kind, answer in aliases.turn.examples if kind in ("table", "change")]
+        taught = {word for answer in near for word in answer[1:]}
         self._manners = [w for w in (*ROWS, *MANNERS) if w in taught or not self._sure]
         named = [v for v in pictures(aliases.turn.told) if v in CHARTS or not self._filters]
-        drawn = asks_picture(aliases.turn.told)
-        self._verbs = self._sure or ([*named, *(CHANGED if aliases.drawn else ())] if drawn else VERBS)
+        others = [*named, *(CHANGED if aliases.drawn else ())] if asks_picture(aliases.turn.told) else VERBS
+        likely = [verb for verb, *_ in near] if self._of_table(aliases.turn) else []
+        self._verbs = self._sure or likely or others
         # A change to a chart keeps its axis, and its numbers where it names none or adds one.
         self._chart = [] if aliases.turn.attached or set(self._meant) - set(numbers) else aliases.chart
         if self._chart and numbers and _ALSO.search(aliases.turn.request):
@@ -115,6 +110,10 @@ class Pointers:
         self.silent = first == "say"
         self._turn = aliases.turn
         self._sentence = aliases.sentence.encode()
+
+    def _of_table(self, turn: Turn) -> bool:
+        """Whether what is run is done to a table that came with the request: a program beside it answers nothing."""
+        return turn.attached and self._columns != [] and not turn.called and "python" not in self._examples
 
     def _first(self, turn: Turn) -> str:
         """The kind of example that decides whether a tool is called first, and which; empty where none surely does."""
@@ -262,7 +261,8 @@ class Pointers:
 
     def _in_code(self, code: str) -> Bits | None:
         if not code.startswith("`"):
-            return self._begun(code, self._sure) if not code and self._sure else None
+            verbs = self._sure or (self._verbs if self._of_table(self._turn) else ())
+            return self._begun(code, verbs) if not code and verbs else None
         at = place(code[1:])
         # One verb may begin with another: counts, count.
         whole = at.begun in VERBS and (not self._sure or at.begun in self._sure)

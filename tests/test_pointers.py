@@ -11,6 +11,7 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.pointers import Pointers
 from llmos.kernel.recall import Recalled, Taught
 from llmos.kernel.types import Message, Part, Source, ToolCall
+from llmos.kernel.verbs import VERBS
 from llmos.kernel.vocabulary import Vocabulary
 from llmos.memory.preview import preview
 
@@ -18,10 +19,10 @@ CODE = '\n{"name": "python", "arguments": {"code": "'
 SUM = '\n{"name": "calculator", "arguments": {"expression": "'
 
 
-def pointers(codec: Codec, text: str, *previews: str, taught: Sequence[Taught] = ()) -> Pointers:
+def pointers(codec: Codec, text: str, *previews: str, taught: Sequence[Taught] = (), likeness: float = 0.5) -> Pointers:
     parts = [Part(p, Source("file", "f")) for p in previews]
     message = Message("user", (*parts, Part(text, Source("user"))))
-    aliases = Aliases([message], lambda turn: [Recalled(t, t.answer, 0.5) for t in taught])
+    aliases = Aliases([message], lambda turn: [Recalled(t, t.answer, likeness) for t in taught])
     return Pointers(Vocabulary(codec.bytes_of, codec.control_ids), aliases)
 
 
@@ -60,6 +61,22 @@ def test_what_is_surely_like_a_taught_request_gets_its_verb(codec: Codec, table:
         assert all("`bar #".startswith(begun + t) or "`spread #".startswith(begun + t) for t in tokens)
         begun += min(tokens, key=lambda t: (t not in "`bar ", len(t)))
     assert begun == "`bar "
+
+
+def test_what_comes_with_a_table_is_done_to_it_and_no_program_beside_it(codec: Codec, table: str) -> None:
+    taught = [Taught("table", "bars of # by #", "`bar # #")]
+    parts = (Part(table, Source("file", "f")), Part("hello", Source("user")))
+    for near, verbs in ((taught, ["`bar #"]), ([], ["`" + v for v in VERBS])):
+        made = pointers(codec, "the dearest ones, side on", table, taught=near, likeness=0.1)
+        tokens = allowed(codec, made, CODE)
+        assert tokens
+        assert all(any(v.startswith(t.rstrip(' "#')) for v in verbs) for t in tokens)
+    called = Message("assistant", (), (ToolCall("1", "python", {"code": "1"}),))
+    aliases = Aliases(
+        [Message("user", parts), called, Message("tool", (Part("error: no", Source("tool", "python")),), call_id="1")]
+    )
+    made = Pointers(Vocabulary(codec.bytes_of, codec.control_ids), aliases)
+    assert len(allowed(codec, made, CODE)) > 250
 
 
 def test_a_column_fits_its_role(codec: Codec, table: str) -> None:

@@ -14,11 +14,11 @@ from tokenizers import Tokenizer
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
-from llmos.kernel.pointers import UNSAID
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.kernel.recall import Recall
 from llmos.kernel.scene import LACKING, TOOL
 from llmos.kernel.types import Message, ToolCall
+from llmos.kernel.unsaid import UNSAID
 from llmos.kernel.wire import render_training
 from llmos.training.copying import copy_rows
 from llmos.training.device import accelerated, writers
