@@ -91,15 +91,16 @@ class Pointers:
         groups = [n for n in self._meant if self._columns[n - 1].kind == "text" and self._columns[n - 1].repeats]
         if self._pair and groups and set(self._sure) & {"clusters", "lines", "plot", "scatter"}:
             self._sure = ["clusters"]  # dots of two numbers, the groups in colours
+        # Of what draws, charts alone can be kept to some rows.
         if self._filters and self._sure and self._sure[0] in DRAWS:
-            # Of what draws, charts alone can be kept to some rows.
             self._sure = [v for v in self._sure if v in CHARTS] or ["bar"]
         near = [answer[1:].split(" ") for kind, answer in aliases.turn.examples if kind in ("table", "change")]
         taught = {word for answer in near for word in answer[1:]}
         self._manners = [w for w in (*ROWS, *MANNERS) if w in taught or not self._sure]
-        named = [v for v in pictures(aliases.turn.told) if v in CHARTS or not self._filters]
-        others = [*named, *(CHANGED if aliases.drawn else ())] if asks_picture(aliases.turn.told) else VERBS
-        likely = [verb for verb, *_ in near] if self._of_table(aliases.turn) else []
+        whole = DRAWS - CHARTS.keys() if self._filters else frozenset()
+        named = [*(pictures(aliases.turn.told) - whole), *(CHANGED if aliases.drawn else ())]
+        others = named if asks_picture(aliases.turn.told) else VERBS
+        likely = [v for v, *_ in near if v not in whole] if self._of_table(aliases.turn) else []
         self._verbs = self._sure or likely or others
         # A change to a chart keeps its axis, and its numbers where it names none or adds one.
         self._chart = [] if aliases.turn.attached or set(self._meant) - set(numbers) else aliases.chart
@@ -108,8 +109,7 @@ class Pointers:
         first = self._first(aliases.turn)
         self.tool = {"calculator": "calculator", "say": "", TOOL: TOOL}.get(first, "python") if first else ""
         self.silent = first == "say"
-        self._turn = aliases.turn
-        self._sentence = aliases.sentence.encode()
+        self._turn, self._sentence = aliases.turn, aliases.sentence.encode()
 
     def _of_table(self, turn: Turn) -> bool:
         """Whether what is run is done to a table that came with the request: a program beside it answers nothing."""
