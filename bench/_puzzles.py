@@ -27,7 +27,7 @@ from llmos.training.thoughts import held
 TREES = ("beam", "deep", "mcts")
 TOKENS = 600  # of a stand-in's search: moves drawn and judged
 MORE = 10  # times the tokens of System 1 that the trees and votes on the other puzzles may use
-TREE = beam(5, 12)
+TREE = beam(4, 14, first=64)
 OTHERS = ("jugs", "river", "sums", "crossword")
 SEED = 24
 Figures = dict[str, float]
@@ -108,7 +108,7 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
             table.put(f"game24_standin_{value}_{name}", made)
     ways: list[tuple[str, Sequence[game24.Game24], Strategy, float | None, dict[str, Any]]] = [
         ("system1", chosen, direct(), None, {}),
-        ("vote", chosen, vote(100, batch=20), 10.0, {}),
+        ("vote", chosen, vote(100, batch=20), 10.0, {"distinct": False}),
         ("10s", chosen, TREE, 10.0, {}),
         ("60s", chosen, TREE, 60.0, {}),
         ("legal_10s", chosen, TREE, 10.0, {"legal": True}),
@@ -160,10 +160,11 @@ def other(partial: Partial, name: str) -> tuple[Figures, Intervals]:
     ways: list[tuple[str, Strategy]] = [("system1", direct()), ("vote", vote(64)), ("tree", beam(4, 6))]
     most: int | None = None
     for way, how in ways[: 2 if name == "sums" else 3]:
+        distinct = way == "tree"
         rows = [
             partial.get(
                 f"{name} {way} {puzzle.told(())}",
-                lambda p=puzzle, h=how, m=most: kernel.solve(p, h, Meter(tokens=m)),  # type: ignore[misc]
+                lambda p=puzzle, h=how, m=most, d=distinct: kernel.solve(p, h, Meter(tokens=m), distinct=d),  # type: ignore[misc]
             )
             for puzzle in chosen
         ]
@@ -202,6 +203,28 @@ class Counting(LocalModel):
             # The last token is never read.
             self.written += delta.generated_tokens - 1 if isinstance(delta, Finished) else 0
             yield delta
+
+    def distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        n: Sequence[int],
+        most: int,
+        seeds: Sequence[int | None],
+        temperature: float = 1.0,
+        more: Callable[[int], bool] = lambda tokens: True,
+        apart: bool = False,
+    ) -> list[list[tuple[str, float]]]:
+        """See :class:`~llmos.kernel.local.LocalModel`."""
+        told: list[int] = []
+
+        def noted(tokens: int) -> bool:
+            told.append(tokens)
+            return more(tokens)
+
+        found = super().distinct(prompts, n, most, seeds, temperature, noted, apart)
+        # The first are the prompts', the second what follows these without a token of its own.
+        self.written += sum(told[2:])
+        return found
 
     def score(
         self, messages: Sequence[Message], tools: Sequence[Tool], continuations: Sequence[str]

@@ -3,12 +3,13 @@
 What it says is what the model says. It is there to measure what sharing prompts and computing branches together saves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from llmos.kernel.engine import Delta, Sampling
 from llmos.kernel.local import LocalModel
 from llmos.kernel.tool import Tool
+from llmos.kernel.tree import Tree
 from llmos.kernel.types import Message
 
 
@@ -51,6 +52,26 @@ class Alone:
         for prompt in prompts:
             self.forget()
             found += self.model.glance([prompt], continuations)
+        return found
+
+    def distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        n: Sequence[int],
+        most: int,
+        seeds: Sequence[int | None],
+        temperature: float = 1.0,
+        more: Callable[[int], bool] = lambda tokens: True,
+    ) -> list[list[tuple[str, float]]]:
+        """See :class:`~llmos.kernel.local.LocalModel`. A line at a time, each computed from its first token on."""
+        keep, found = self.model.engine.keep, []
+        assert isinstance(keep, Tree)
+        keep.share = False
+        try:
+            for prompt, width, seed in zip(prompts, n, seeds, strict=True):
+                found += self.model.distinct([prompt], [width], most, [seed], temperature, more, apart=True)
+        finally:
+            keep.share = True
         return found
 
     def forget(self) -> None:

@@ -152,9 +152,9 @@ class TorchBranch:
         self.read().take()
         return [engine.loop.do(lambda ids=list(ids): self._score(ids)) for ids in continuations]  # type: ignore[misc]
 
-    def close(self) -> None:
-        """Let go of the keys and values; they stay a while for prompts that begin alike."""
-        self._engine.loop.do(lambda: self._engine.keep.release(self._hold))
+    def close(self, keep: bool = True) -> None:
+        """Let go of the keys and values; unless ``keep`` is off they stay a while for prompts that begin alike."""
+        self._engine.loop.do(lambda: self._engine.keep.release(self._hold, keep))
 
     def _leave(self, stream: Stream) -> None:
         """Take a stream out; of what it was ahead nothing stays."""

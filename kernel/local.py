@@ -4,7 +4,7 @@ Several sessions and threads may share one model, which decodes for all of them 
 tools' effects. ``remote`` and ``scripted`` are the other kinds of Model.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from llmos.kernel.aliases import Aliases
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.config import EMBEDDED, WEIGHTS, int8_wanted
+from llmos.kernel.draws import draw
 from llmos.kernel.engine import Branch, Delta, Finished, Sampling, Step, TextDelta
 from llmos.kernel.errors import ModelError
 from llmos.kernel.examples import TAUGHT, Memory
@@ -123,6 +124,25 @@ class LocalModel:
         finally:
             for branch in branches:
                 branch.close()
+
+    def distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        n: Sequence[int],
+        most: int,
+        seeds: Sequence[int | None],
+        temperature: float = 1.0,
+        more: Callable[[int], bool] = lambda tokens: True,
+        apart: bool = False,
+    ) -> list[list[tuple[str, float]]]:
+        """At most so many (``n``) different texts in reply to each prompt, each with its log-probability (nats).
+
+        Drawn without replacement, all side by side; see :func:`llmos.kernel.draws.draw`.
+        """
+        stops, codec = self.wire.form.stops, self.wire.codec
+        asked = [self.wire.render(messages, ()) for messages in prompts]
+        found = draw(self.engine, asked, n, most, tuple(stops), seeds, temperature, more, apart)
+        return [[(codec.decode(one.ids[:-1]), one.logprob) for one in row] for row in found]
 
     @property
     def fingerprint(self) -> str:

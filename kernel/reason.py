@@ -176,10 +176,13 @@ def _written(
             stream.close()
 
 
-def verdict(scores: Sequence[Sequence[float]]) -> float:
-    """How hopeful a path is by the log-probabilities of the verdicts' tokens, in the order of VERDICTS."""
+def verdict(scores: Sequence[Sequence[float]], least: float = LEAST) -> float:
+    """How hopeful a path is by the log-probabilities of the verdicts' tokens, in the order of VERDICTS.
+
+    What is not above ``least`` is 0: impossible.
+    """
     totals = [sum(one) for one in scores]
     most = max(totals)
     shares = [math.exp(total - most) for total in totals]
     value = sum(share * worth for share, worth in zip(shares, VERDICTS.values(), strict=True)) / sum(shares)
-    return value if value > LEAST else 0.0
+    return value if value > least else 0.0

@@ -84,17 +84,18 @@ def _lines(search: Search, n: int, first: int, depth: int, likeliest: bool) -> I
             return
 
 
-def beam(width: int = 5, breadth: int = 5, depth: int = DEPTH, rounds: int = 8) -> Strategy:
+def beam(width: int = 5, breadth: int = 5, depth: int = DEPTH, rounds: int = 8, first: int = 0) -> Strategy:
     """Tree of thoughts by levels: ``breadth`` thoughts for each of the ``width`` best, of which the best are kept.
 
-    A level that dies whole makes the problem be told anew. With time left it is done again, wider and drawn
-    otherwise, at most ``rounds`` times; two rounds with one answer settle it.
+    ``first`` is how many to begin with, on which all that comes depends (0 for ``breadth``). A level that dies whole
+    makes the problem be told anew. With time left it is done again, wider and drawn otherwise, at most ``rounds``
+    times; two rounds with one answer settle it.
     """
 
     def run(search: Search) -> Iterator[Node]:
         before = None
         for turn in range(rounds):
-            yield from _beam(search, width << turn, breadth * (turn + 1), depth, turn)
+            yield from _beam(search, width << turn, breadth * (turn + 1), first, depth, turn)
             answer = search.best.answer if search.best is not None and search.answered else None
             if answer is not None and answer == before:
                 raise Settled("two rounds found the same answer")
@@ -103,10 +104,11 @@ def beam(width: int = 5, breadth: int = 5, depth: int = DEPTH, rounds: int = 8) 
     return run
 
 
-def _beam(search: Search, width: int, breadth: int, depth: int, turn: int) -> Iterator[Node]:
+def _beam(search: Search, width: int, breadth: int, first: int, depth: int, turn: int) -> Iterator[Node]:
     live = [search.root]
     for level in range(depth):
-        found = search.propose(live, breadth, search.seed + turn * _ROUND + level * _LEVEL)
+        some = breadth if level else max(first, breadth)
+        found = search.propose(live, some, search.seed + turn * _ROUND + level * _LEVEL)
         made: list[Node] = []
         places = set()
         for line, proposals in zip(live, found, strict=True):
@@ -130,17 +132,18 @@ def _beam(search: Search, width: int, breadth: int, depth: int, turn: int) -> It
 
 
 def best_first(
-    breadth: int = 5, depth: int = DEPTH, floor: float = 0.0, deep: bool = False, rounds: int = 8
+    breadth: int = 5, depth: int = DEPTH, floor: float = 0.0, deep: bool = False, rounds: int = 8, batch: int = 1
 ) -> Strategy:
     """Go on from the most hopeful thought there is, wherever it stands; dead ends lead back to the next best.
 
-    ``deep``: from the deepest first, as the depth-first search of the Tree of Thoughts paper does. What is valued at
-    ``floor`` or less is not gone into. When all is dead, the problem is told anew, and more thoughts are drawn of each.
+    ``batch``: from so many of the most hopeful at once, which a model computes side by side. ``deep``: from the deepest
+    first, as the depth-first search of the Tree of Thoughts paper does. What is valued at ``floor`` or less is not gone
+    into. When all is dead, the problem is told anew, and more thoughts are drawn of each.
     """
 
     def run(search: Search) -> Iterator[Node]:
         for turn in range(rounds):
-            yield from _best_first(search, breadth << turn, depth, floor, deep, turn)
+            yield from _best_first(search, breadth << turn, depth, floor, deep, turn, batch)
             if search.answered:
                 return
             search.reframe()
@@ -148,14 +151,17 @@ def best_first(
     return run
 
 
-def _best_first(search: Search, breadth: int, depth: int, floor: float, deep: bool, turn: int) -> Iterator[Node]:
+def _best_first(
+    search: Search, breadth: int, depth: int, floor: float, deep: bool, turn: int, batch: int
+) -> Iterator[Node]:
     waiting: list[tuple[tuple[float, ...], Node]] = [((0.0,), search.root)]
     seen = {search.problem.key(())}
     while waiting:
-        _, line = heappop(waiting)
-        if len(line.path) >= depth:
+        lines = [heappop(waiting)[1] for _ in range(min(batch, len(waiting)))]
+        lines = [line for line in lines if len(line.path) < depth]
+        if not lines:
             continue
-        rated = yield from _expand(search, line, breadth, search.seed + turn * _ROUND + line.id * _LEVEL)
+        rated = yield from _expand(search, lines, breadth, search.seed + turn * _ROUND + lines[0].id * _LEVEL)
         for one in rated:
             place = search.problem.key(one.path)
             if one.fate == "open" and one.value > floor and place not in seen:
@@ -164,13 +170,13 @@ def _best_first(search: Search, breadth: int, depth: int, floor: float, deep: bo
                 heappush(waiting, ((*order, -one.logprob, one.id), one))
 
 
-def _expand(search: Search, line: Node, breadth: int, seed: int) -> Generator[Node, None, list[Node]]:
-    """The children of a thought, rated; those that are not dead."""
-    (found,) = search.propose([line], breadth, seed)
+def _expand(search: Search, lines: Sequence[Node], breadth: int, seed: int) -> Generator[Node, None, list[Node]]:
+    """The children of some thoughts, rated; those that are not dead."""
     made = []
-    for one in search.grow(line, found):
-        yield one
-        made.append(one)
+    for line, found in zip(lines, search.propose(lines, breadth, seed), strict=True):
+        for one in search.grow(line, found):
+            yield one
+            made.append(one)
     rated = search.rate([one for one in made if one.fate != "dead"])
     yield from rated
     return [one for one in rated if one.fate != "dead"]
@@ -202,7 +208,7 @@ def mcts(breadth: int = 5, depth: int = DEPTH, rounds: int = 8, explore: float =
             while not top.closed:
                 leaf = _descend(top, explore)
                 seed = search.seed + turn * _ROUND + leaf.node.id * _LEVEL
-                rated = yield from _expand(search, leaf.node, breadth << turn, seed)
+                rated = yield from _expand(search, [leaf.node], breadth << turn, seed)
                 _attach(leaf, rated, depth)
                 _tell(leaf, max((one.value for one in rated), default=0.0))
             if search.answered:

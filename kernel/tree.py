@@ -19,8 +19,10 @@ from llmos.kernel.lean import Lean
 BATCH = 64
 # Bytes of keys and values kept for prompts to come.
 BUDGET = 512 * 1024 * 1024
-# Fewer tokens than this are copied for each fork, and not kept of a branch that ends: sharing costs more in each pass.
+# Fewer tokens than this are not kept of a branch that ends.
 SHORT = 16
+# Up to so many are copied for each fork: what is shared costs some operations in every layer of each pass to come.
+COPIED = 64
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +59,7 @@ class Tree:
 
     batch = BATCH
     drafts = True
+    share = True  # whether a prompt takes over what was computed of others that begin alike
 
     def __init__(self, net: Lean, budget: int = BUDGET) -> None:
         self.net, self.budget = net, budget
@@ -74,6 +77,8 @@ class Tree:
 
     def attach(self, hold: Hold, ids: Sequence[int]) -> None:
         """See :class:`~llmos.kernel.holds.Keep`. What is found is copied into a row, which is read fastest."""
+        if not self.share:
+            return
         wanted = list(ids[:-1])
         found, length = self._match(wanted)
         runs = [run.kv[..., :most, :] for run, most in found if run.kv is not None]
@@ -95,7 +100,7 @@ class Tree:
         """See :class:`~llmos.kernel.holds.Keep`. A short row is copied, a longer one becomes a node that all share."""
         if hold.place is None:
             return [Hold() for _ in range(n)]
-        if n > 1 and self._own(hold) >= SHORT:
+        if n > 1 and self._own(hold) > COPIED:
             self._seal(hold)
             self.rows.shrink()
         made = []

@@ -1,7 +1,7 @@
 """Puzzles with a model that proposes and judges: scripted, and the embedded kernel."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -41,6 +41,20 @@ class Thinker(Scripted):
         self.glances += len(prompts)
         assert list(continuations) == ["sure", "likely", "impossible"]
         return [[0.0, -5.0, -9.0] if "10 13 13" not in one[0].text else [-9.0, -9.0, 0.0] for one in prompts]
+
+    def distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        n: Sequence[int],
+        most: int,
+        seeds: Sequence[int | None],
+        temperature: float = 1.0,
+        more: Callable[[int], bool] = lambda tokens: True,
+    ) -> list[list[tuple[str, float]]]:
+        assert most <= 64
+        more(20 * len(prompts))
+        said = [[self._said(one) for _ in range(width)] for one, width in zip(prompts, n, strict=True)]
+        return [[(text, 0.0) for text in dict.fromkeys(row)] for row in said]
 
 
 def nodes(problem: Asked, seed: int = 1) -> list[tuple[object, ...]]:

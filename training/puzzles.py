@@ -6,12 +6,12 @@ is no model's merit and is never to be told as one.
 """
 
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llmos.kernel.engine import Model, Sampling
-from llmos.kernel.planner import Meter, Path, Problem, Proposal
+from llmos.kernel.planner import Meter, Path, Problem, Proposal, Spent
 from llmos.kernel.reason import STEP, VERDICTS, drafted, verdict
 from llmos.kernel.types import Message, Part, Source
 from llmos.prompts import load
@@ -110,29 +110,76 @@ class Glancer(Model, Protocol):
     def glance(self, prompts: Sequence[Sequence[Message]], continuations: Sequence[str]) -> list[list[float]]:
         """See :class:`~llmos.kernel.local.LocalModel`."""
 
+    def distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        n: Sequence[int],
+        most: int,
+        seeds: Sequence[int | None],
+        temperature: float = 1.0,
+        more: Callable[[int], bool] = lambda tokens: True,
+    ) -> list[list[tuple[str, float]]]:
+        """See :class:`~llmos.kernel.local.LocalModel`."""
+
 
 @dataclass(frozen=True)
 class Asked:
     """A puzzle with the embedded kernel, which proposes and judges every thought; the rules only check.
 
     It is asked of states, as it was taught (:func:`ask`). ``legal`` lets it choose among the moves that the rules
-    allow, of which it need not get the arithmetic right: easier, and to be told apart.
+    allow, of which it need not get the arithmetic right: easier, and to be told apart. Thoughts about one state all
+    differ (``distinct``), or each is drawn by itself, as a vote wants it. A verdict says what is gone on with first
+    and kills nothing: now and then it is wrong of what can be solved.
     """
 
     puzzle: Puzzle
     model: Glancer
     temperature: float = 1.0
     legal: bool = False
+    distinct: bool = True
 
     def propose(self, paths: Sequence[Path], n: int, seed: int | None, meter: Meter) -> list[list[Proposal]]:
-        """See :class:`~llmos.kernel.planner.Problem`. Where the budget ends meanwhile, what was written counts."""
-        asked = []
-        for number, path in enumerate(paths):
-            sampling = Sampling(max_tokens=STEP, choices=tuple(self.puzzle.moves(path)) if self.legal else ())
-            if seed is not None:
-                sampling = replace(sampling, temperature=self.temperature, seed=seed + number * 32)
-            asked.append((ask("next", self.puzzle.told(path)), sampling))
-        return drafted(self.model, asked, n, meter)
+        """See :class:`~llmos.kernel.planner.Problem`. No thought longer than a move that the rules allow.
+
+        Where the budget ends meanwhile, what was written counts.
+        """
+        prompts = [ask("next", self.puzzle.told(path)) for path in paths]
+        moves = [self.puzzle.moves(path) for path in paths]
+        if self.legal or not self.distinct:
+            asked = []
+            for number, (prompt, some) in enumerate(zip(prompts, moves, strict=True)):
+                sampling = Sampling(max_tokens=STEP, choices=tuple(some) if self.legal else ())
+                if seed is not None:
+                    sampling = replace(sampling, temperature=self.temperature, seed=seed + number * 32)
+                asked.append((prompt, sampling))
+            return drafted(self.model, asked, n, meter)
+        return self._distinct(prompts, moves, n, seed, meter)
+
+    def _distinct(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        moves: Sequence[Sequence[str]],
+        n: int,
+        seed: int | None,
+        meter: Meter,
+    ) -> list[list[Proposal]]:
+        """Thoughts of which none comes twice: at most twice as many as there are moves."""
+        ended: list[Spent] = []
+
+        def more(tokens: int) -> bool:
+            try:
+                meter.spend(tokens)
+            except Spent as end:
+                ended.append(end)
+            return not ended
+
+        most = min(STEP, max((len(move) for some in moves for move in some), default=0) + 1)
+        seeds = [None if seed is None else seed + number * 32 for number in range(len(prompts))]
+        widths = [min(n, 2 * len(some) or 1) for some in moves]
+        found = self.model.distinct(prompts, widths, most, seeds, self.temperature, more)
+        if ended and not any(found):
+            raise ended[0]
+        return [[Proposal(" ".join(text.split()), logprob) for text, logprob in row] for row in found]
 
     def value(self, paths: Sequence[Path], meter: Meter) -> list[float]:
         """See :class:`~llmos.kernel.planner.Problem`: by the verdicts' first tokens."""
@@ -143,7 +190,7 @@ class Asked:
             some = prompts[at : at + BATCH]
             found += self.model.glance(some, list(VERDICTS))
             meter.spend(sum(self.model.count(one, ()) for one in some))
-        return [verdict([[one] for one in scores]) for scores in found]
+        return [verdict([[one] for one in scores], 0.0) for scores in found]
 
     def wrong(self, path: Path) -> str:
         """See :class:`~llmos.kernel.planner.Problem`."""
