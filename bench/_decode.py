@@ -75,6 +75,19 @@ def single(engine: Any, prompt: list[int]) -> float:
     return timed([engine.open(prompt).decode(Sampling(max_tokens=TOKENS))])
 
 
+def single_all_cores(engine: Any, prompt: list[int]) -> float:
+    """As :func:`single`, with all cores for each token, which ``lean`` leaves to one: hardly any gain for a small
+    network, and a great loss where another process holds a core.
+    """
+    from llmos.kernel import lean
+
+    kept, lean.WORK = lean.WORK, 0
+    try:
+        return single(engine, prompt)
+    finally:
+        lean.WORK = kept
+
+
 def branches(engine: Any, prompt: list[int]) -> float:
     """32 sampled branches over one prompt."""
     from llmos.kernel.engine import Sampling

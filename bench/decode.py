@@ -134,6 +134,7 @@ class Bench:
             "gemm_limit32": lambda: parts.gemm_limit(self.net),
             "branches32": lambda: parts.branches(self.engine(), self.prompt),
             "single": lambda: parts.single(self.engine(), self.prompt),
+            "single_all_cores": lambda: parts.single_all_cores(self.engine(), self.prompt),
         }
         for dtype in DTYPES:
             wanted[f"generate_{dtype}"] = lambda d=dtype: self.peer(d, 1)  # type: ignore[misc]

@@ -18,7 +18,7 @@ from llmos.kernel.errors import ModelError
 from llmos.kernel.frames import ARGUMENTS, NAME, NINE, Frame
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.harmony import HarmonyParser
-from llmos.kernel.parse import Format, Read, TurnParser, in_thought, new_id, read_mistral, text_of
+from llmos.kernel.parse import Format, Parser, Read, TurnParser, in_thought, new_id, read_mistral, text_of
 from llmos.kernel.parse import read_json as read_call
 from llmos.kernel.template import ChatTemplate, function_schema
 from llmos.kernel.tool import Tool, ToolOutput
@@ -115,7 +115,7 @@ class TemplateWire:
         """See :meth:`~llmos.kernel.template.ChatTemplate.render`."""
         return self._template.render(messages, tools, open_turn)
 
-    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser | HarmonyParser:
+    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> Parser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""
         if self.form.style == "harmony":
             return HarmonyParser(self.codec, self.form, branch, tools)

@@ -20,7 +20,7 @@ from llmos.kernel.examples import TAUGHT, Memory
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.holds import common_prefix
 from llmos.kernel.outward import Outward
-from llmos.kernel.parse import TurnParser, in_thought, text_of
+from llmos.kernel.parse import Parser, in_thought, text_of
 from llmos.kernel.pointers import Pointers
 from llmos.kernel.search import beam, most_probable
 from llmos.kernel.stores import Net
@@ -218,7 +218,7 @@ class _Turn:
 
     def __init__(
         self,
-        parser: TurnParser,
+        parser: Parser,
         steps: Iterator[Step],
         stops: frozenset[int],
         cut: "StopStrings",

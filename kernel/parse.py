@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade, Delta, TextDelta, ThoughtDelta
@@ -40,6 +40,16 @@ class Format:
     key: str = "arguments"
     args: int | None = None
     frame: Frame | None = None
+
+
+class Parser(Protocol):
+    """Reads one turn id by id."""
+
+    def feed(self, token: int) -> list[Delta]:
+        """What this id completes; empty while something is unfinished."""
+
+    def finish(self) -> list[Delta]:
+        """What is left at the end of the turn."""
 
 
 class TurnParser:
