@@ -6,6 +6,7 @@ REQUEST ?= plot funding rounds
 TEXTS ?= 1000000
 HOURS ?= 2
 POLICY_TESTS := tests/test_policy.py tests/test_policy_table.py tests/test_labels.py
+TEMPLATES ?= build/llama-cpp-python/vendor/llama.cpp/models/templates
 CORPUS ?= $(wildcard ../shared/data)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ export LLMOS_HOME ?= $(CURDIR)/build/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check cover mutants fuzz soak eval kernel painter bench docs doctor clean bubblewrap chromium tmux
+.PHONY: help demo test test-slow check cover mutants fuzz soak eval kernel painter bench templates docs doctor clean bubblewrap chromium tmux
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ painter: $(VENV)/dev ## make the embedded painter from nothing; stopped, it goes
 
 bench: $(VENV)/installed bubblewrap ## run every measurement of bench/
 	@for name in $$(ls bench/*.py | xargs -n 1 basename -s .py | grep -v '^_'); do $(BIN)/llmos bench $$name || exit 1; done
+
+templates: $(VENV)/installed ## prove the families of models on published chat templates: TEMPLATES=folder of llama.cpp's
+	@$(BIN)/python -m llmos.bench._templates "$(TEMPLATES)"
 
 docs: $(VENV)/dev ## the reference of the Python API, into build/docs; a warning is an error
 	@$(BIN)/python docs/reference.py build/docs

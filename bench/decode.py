@@ -1,345 +1,228 @@
-"""How fast the engine writes, beside transformers' ``generate`` in the same run, on random weights of a 30M shape.
+"""How fast the engine writes, beside transformers' ``generate`` in the same run, on random weights of a 30M shape and
+of the embedded kernel's own.
 
-``LLMOS_BENCH_CLOCK=cpu`` counts the process's CPU seconds instead of the wall's: for machines where others compute too
-(the figures say which). Sizes by ``LLMOS_BENCH_TOKENS`` (64 a reply) and ``LLMOS_BENCH_ROUNDS`` (3).
-Does not measure what is written, nor a GPU. llama.cpp is not measured here.
+Parts are measured one after the other, in rounds. The JSON is saved after each, so that one that fails, or a run that
+is stopped, loses nothing of the others. ``LLMOS_BENCH_CLOCK=cpu`` counts the process's CPU seconds
+instead of the wall's: for machines where others compute too (the figures say which). Sizes by ``LLMOS_BENCH_TOKENS``
+(64 a reply) and ``LLMOS_BENCH_ROUNDS`` (3, but no new one that would go past ``LLMOS_BENCH_SECONDS``, 480).
+llama.cpp is measured where ``llama_cpp`` and ``gguf`` are installed. Does not measure what is written, nor a GPU.
 """
 
 import json as jsonlib
 import os
 import platform
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llmos.bench import _decode as parts
 from llmos.bench import _shapes
 
-PROMPT, HISTORY, BRANCHES, SESSIONS = 512, 2000, 32, 16
-TOKENS = int(os.environ.get("LLMOS_BENCH_TOKENS", "64"))
 ROUNDS = int(os.environ.get("LLMOS_BENCH_ROUNDS", "3"))
-CLOCK = os.environ.get("LLMOS_BENCH_CLOCK", "wall")
-clock = time.process_time if CLOCK == "cpu" else time.perf_counter
+SECONDS = float(os.environ.get("LLMOS_BENCH_SECONDS", "480"))
 GOALS = {
     "branches32_over_generate": 8.0,
     "branches32_over_gemm_limit": 0.6,
     "single_over_generate": 3.0,
     "lookup_over_generate": 6.0,
+    "single_over_llamacpp": 1.0,
     "second_turn_ttft_over_cold": 0.1,
     "grammar_on_over_off": 1.05,
+    "grammar_compile_ms": 50.0,
     "sessions16_tokens_per_s": 1000.0,
+    "sessions16_longest_wait_over_fair": 3.0,
     "first_token_s": 3.0,
+    "embedded_branches32_over_generate": 8.0,
+    "embedded_branches32_over_gemm_limit": 0.6,
+    "embedded_single_over_generate": 3.0,
 }
-# A turn of tool use: the call and the answer are made of what stands before them.
-CONTEXT = """Plot revenue by month of data/quarterly_revenue_2024.csv, and name the best month.
-data/quarterly_revenue_2024.csv: 12 rows, columns month, revenue_kusd, customers
-month,revenue_kusd,customers
-2024-01,1284.50,311
-2024-02,1301.75,318
-2024-03,1442.20,329
-"""
-REPLY = """{"name": "python", "arguments": {"code": "df = load('data/quarterly_revenue_2024.csv')\\n\
-ax = df.plot(x='month', y='revenue_kusd')\\nprint(df[['month', 'revenue_kusd']].max())"}}
-month 2024-03, revenue_kusd 1442.20
-The best month of data/quarterly_revenue_2024.csv is 2024-03 with a revenue_kusd of 1442.20 and 329 customers."""
+DTYPES = ("bfloat16", "float32")
+Rates = dict[str, list[float]]
 
 
 def main(json: bool = False) -> int:
-    """Measure, print a table (with ``json`` one object), and save both it and a plot under ``build/bench``."""
-    with tempfile.TemporaryDirectory() as place:
-        figures = measure(_shapes.write(Path(place) / "llama-30m"))
-    made: dict[str, Any] = {
-        "name": "decode",
-        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores, {CLOCK} clock",
-        "version": version(),
-        "figures": {k: round(v, 4) for k, v in figures.items()},
-        "intervals": {},
-    }
+    """Measure, print a table (with ``json`` one object), and save both it and a plot under ``build/bench``.
+
+    1 where nothing could be measured.
+    """
     folder = Path("build/bench")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "decode.json").write_text(jsonlib.dumps(made, indent=1), encoding="utf-8")
-    plot(figures, folder / "decode.png")
+    failed: dict[str, str] = {}
+    made: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            for rates in measure(Path(place), failed):
+                made = describe(derive(rates), failed)
+                (folder / "decode.json").write_text(jsonlib.dumps(made, indent=1), encoding="utf-8")
+        finally:
+            if made.get("figures"):
+                plot(made["figures"], folder / "decode.png")
     if json:
         print(jsonlib.dumps(made))
-        return 0
+        return 0 if made.get("figures") else 1
     for name, value in made["figures"].items():
-        print(f"{name:32} {value:>10}   {f'goal {GOALS[name]:g}' if name in GOALS else ''}")
-    print(f"saved in {folder}: decode.json, decode.png; not measured: single_over_llamacpp, a GPU")
-    return 0
+        print(f"{name:36} {value:>10}   {f'goal {GOALS[name]:g}' if name in GOALS else ''}")
+    for name, problem in failed.items():
+        print(f"{name:36} not measured: {problem}")
+    print(f"saved in {folder}: decode.json, decode.png; not measured here: a GPU")
+    return 0 if made["figures"] else 1
 
 
-def version() -> str:
-    """This version of llmos."""
-    from importlib.metadata import version as installed
+def describe(figures: dict[str, float], failed: dict[str, str]) -> dict[str, Any]:
+    """What is saved and printed."""
+    from importlib.metadata import version
 
-    return installed("llmos")
-
-
-def measure(folder: Path) -> dict[str, float]:
-    """Every figure, in the order of its measuring: seconds, tokens a second, or ratios."""
-    import torch
-
-    from llmos.kernel.branches import TorchEngine
-    from llmos.kernel.lean import Lean
-
-    net = Lean(folder)
-    prompt = torch.randint(0, 8000, (PROMPT,), generator=torch.Generator().manual_seed(1)).tolist()
-    rates: dict[str, list[float]] = {}
-    limit = 0.0
-    peers = {str(dtype): peer(folder, dtype) for dtype in (torch.bfloat16, torch.float32)}
-    for _ in range(ROUNDS):
-        limit = max(limit, gemm_limit(net))
-        found = {
-            "single": single(TorchEngine(net), prompt),
-            "lookup": lookup(TorchEngine(net, lookup=True)),
-            "branches32": branches(TorchEngine(net), prompt),
-            "sessions16": sessions(TorchEngine(net)),
-        }
-        for n, run in enumerate(peers.values()):
-            found |= {f"generate_{n}": run(prompt, 1), f"generate32_{n}": run(prompt, BRANCHES)}
-        for name, rate in found.items():
-            rates.setdefault(name, []).append(rate)
-    middle = {name: statistics.median(found) for name, found in rates.items()}
-    one = max(middle["generate_0"], middle["generate_1"])
-    many = max(middle["generate32_0"], middle["generate32_1"])
-    off, on = grammar(net)
     return {
-        "branches32_over_generate": middle["branches32"] / many,
-        "branches32_over_gemm_limit": middle["branches32"] / limit,
-        "single_over_generate": middle["single"] / one,
-        "lookup_over_generate": middle["lookup"] / one,
-        "second_turn_ttft_over_cold": statistics.median(second_turn(TorchEngine(net)) for _ in range(ROUNDS)),
-        "grammar_on_over_off": on / off,
-        "sessions16_tokens_per_s": middle["sessions16"],
-        "first_token_s": first_token(),
-        "branches32_tokens_per_s": middle["branches32"],
-        "gemm_limit32_tokens_per_s": limit,
-        "single_tokens_per_s": middle["single"],
-        "lookup_tokens_per_s": middle["lookup"],
-        "generate_tokens_per_s": one,
-        "generate32_tokens_per_s": many,
-        "grammar_off_ms_per_token": off * 1e3,
-        "grammar_on_ms_per_token": on * 1e3,
+        "name": "decode",
+        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores, {parts.CLOCK} clock",
+        "version": version("llmos"),
+        "figures": {name: round(value, 4) for name, value in figures.items()},
+        "intervals": {},
+        "not_measured": dict(failed),
     }
 
 
-def gemm_limit(net: Any) -> float:
-    """Tokens a second of 32 branches, were there nothing but the weights' products."""
-    import torch
+class Bench:
+    """What the parts are measured on, made when first used."""
 
-    inputs = {m: torch.randn(BRANCHES, m).to(net.dtype) for m in (net.shape.hidden, net.shape.inner)}
-    heads = net.shape.heads * net.shape.head_dim
-    inputs.setdefault(heads, torch.randn(BRANCHES, heads).to(net.dtype))
-    best = float("inf")
-    with torch.inference_mode():
-        torch.set_num_threads(net.cores)
-        for _ in range(5):
-            began = clock()
-            for layer in net.layers:
-                layer.qkv(inputs[net.shape.hidden])
-                layer.out(inputs[heads])
-                layer.gate_up(inputs[net.shape.hidden])
-                layer.down(inputs[net.shape.inner])
-            net.head(inputs[net.shape.hidden])
-            best = min(best, clock() - began)
-    return BRANCHES / best
+    def __init__(self, folder: Path, place: Path) -> None:
+        self.folder, self._place = folder, place
+        self._peers: dict[str, Callable[[list[int], int], float]] = {}
 
+    @cached_property
+    def net(self) -> Any:
+        """The lean network."""
+        from llmos.kernel.lean import Lean
 
-def timed(streams: Sequence[Iterator[Any]]) -> float:
-    """Tokens a second of all together, from when each has its first on."""
-    for stream in streams:
-        next(stream)
-    began, count = clock(), 0
-    live = list(streams)
-    while live:
-        for stream in list(live):
-            if next(stream, None) is None:
-                live.remove(stream)
-            else:
-                count += 1
-    return count / (clock() - began)
+        return Lean(self.folder)
 
+    @cached_property
+    def prompt(self) -> list[int]:
+        """512 ids."""
+        import torch
 
-def single(engine: Any, prompt: list[int]) -> float:
-    """One greedy stream, no guessing."""
-    from llmos.kernel.engine import Sampling
-
-    return timed([engine.open(prompt).decode(Sampling(max_tokens=TOKENS))])
-
-
-def branches(engine: Any, prompt: list[int]) -> float:
-    """32 sampled branches over one prompt."""
-    from llmos.kernel.engine import Sampling
-
-    forks = engine.open(prompt).fork(BRANCHES)
-    return timed([f.decode(Sampling(max_tokens=TOKENS, temperature=1.0, seed=n)) for n, f in enumerate(forks)])
-
-
-class Trace:
-    """A grammar that allows one reply only, so that random weights write a turn of tool use; it forces nothing."""
-
-    def __init__(self, ids: Sequence[int], vocabulary: int) -> None:
-        self._ids, self._at, self._vocabulary = ids, 0, vocabulary
-
-    def mask(self, room: int | None = None) -> Any:
-        """See :class:`~llmos.kernel.engine.Grammar`."""
-        from llmos.kernel.bits import pack
-
-        return pack([self._ids[self._at]], self._vocabulary)
-
-    def accept(self, token: int) -> bool:
-        """See :class:`~llmos.kernel.engine.Grammar`."""
-        self._at += 1
-        return True
-
-    def forced(self) -> list[int]:
-        """See :class:`~llmos.kernel.engine.Grammar`."""
-        return []
-
-    def fork(self) -> "Trace":
-        """See :class:`~llmos.kernel.engine.Grammar`."""
-        made = Trace(self._ids, self._vocabulary)
-        made._at = self._at
+        made: list[int] = torch.randint(0, 8000, (parts.PROMPT,), generator=torch.Generator().manual_seed(1)).tolist()
         return made
 
+    def engine(self, **settings: Any) -> Any:
+        """A new engine, which has computed nothing yet."""
+        from llmos.kernel.branches import TorchEngine
 
-def lookup(engine: Any) -> float:
-    """A turn of tool use with prompt lookup, after 512 tokens."""
-    from llmos.kernel.codec import Codec
+        return TorchEngine(self.net, **settings)
+
+    def peer(self, dtype: str, n: int) -> float:
+        """Tokens a second of ``generate``."""
+        import torch
+
+        if dtype not in self._peers:
+            self._peers[dtype] = parts.peer(self.folder, getattr(torch, dtype))
+        return self._peers[dtype](self.prompt, n)
+
+    def core(self, name: str = "") -> dict[str, Callable[[], dict[str, float]]]:
+        """The parts that both shapes have; ``name`` goes before their names."""
+
+        def one(key: str, run: Callable[[], float]) -> Callable[[], dict[str, float]]:
+            return lambda: {f"{name}{key}": run()}
+
+        wanted: dict[str, Callable[[], float]] = {
+            "gemm_limit32": lambda: parts.gemm_limit(self.net),
+            "branches32": lambda: parts.branches(self.engine(), self.prompt),
+            "single": lambda: parts.single(self.engine(), self.prompt),
+            "single_all_cores": lambda: parts.single_all_cores(self.engine(), self.prompt),
+        }
+        for dtype in DTYPES:
+            wanted[f"generate_{dtype}"] = lambda d=dtype: self.peer(d, 1)  # type: ignore[misc]
+        for dtype in DTYPES:
+            wanted[f"generate32_{dtype}"] = lambda d=dtype: self.peer(d, parts.BRANCHES)  # type: ignore[misc]
+        return {f"{name}{key}": one(key, run) for key, run in wanted.items()}
+
+    def more(self) -> dict[str, Callable[[], dict[str, float]]]:
+        """The parts that the 30M shape alone has."""
+
+        def sessions() -> dict[str, float]:
+            rate, wait = parts.sessions(self.engine())
+            return {"sessions16": rate, "sessions16_longest_wait_over_fair": wait}
+
+        found: dict[str, Callable[[], dict[str, float]]] = {
+            "lookup": lambda: {"lookup": parts.lookup(self.engine(lookup=True))},
+            "sessions16": sessions,
+            "second_turn": lambda: {"second_turn_ttft_over_cold": parts.second_turn(self.engine())},
+            "grammar": lambda: parts.grammar(self.net),
+            "first_token": lambda: {"first_token_s": parts.first_token()},
+        }
+        for kind in ("bf16", "q8_0"):
+            found[f"llamacpp_{kind}"] = lambda k=kind: {  # type: ignore[misc]
+                f"llamacpp_{k}": parts.llamacpp(self.folder, self.prompt, k, self._place)
+            }
+        return found
+
+
+def measure(place: Path, failed: dict[str, str]) -> Any:
+    """Yield all rates so far after each part; ``failed`` gets a line for each that could not be measured."""
     from llmos.kernel.config import WEIGHTS
-    from llmos.kernel.engine import Sampling
 
-    codec = Codec.load(WEIGHTS)
-    context, reply = codec.encode(CONTEXT), codec.encode(REPLY)
-    branch = engine.open([*[11] * (PROMPT - len(context)), *context])
-    trace = Trace(reply, engine.info.vocabulary)
-    return timed([branch.decode(Sampling(max_tokens=len(reply)), trace)])
-
-
-def sessions(engine: Any) -> float:
-    """16 sessions at once, a thread each, over 512 tokens of their own."""
-    from llmos.kernel.engine import Sampling
-    from llmos.kernel.fair import speaking
-
-    ready, count = threading.Barrier(SESSIONS + 1), [0] * SESSIONS
-
-    def talk(n: int) -> None:
-        with speaking(n):
-            steps = engine.open([(n * 31 + 7 * i) % 8000 for i in range(PROMPT)]).decode(Sampling(max_tokens=TOKENS))
-            next(steps)
-            ready.wait()
-            count[n] = sum(1 for _ in steps)
-
-    threads = [threading.Thread(target=talk, args=(n,)) for n in range(SESSIONS)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    began = clock()
-    for thread in threads:
-        thread.join()
-    return sum(count) / (clock() - began)
+    folder = _shapes.write(place / "llama-30m")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(WEIGHTS / name, folder / name)
+    large, own = Bench(folder, place), Bench(WEIGHTS, place)
+    todo = {**large.core(), **large.more(), **own.core("embedded_")}
+    rates: Rates = {}
+    began = time.monotonic()
+    for n in range(ROUNDS):
+        if n and (time.monotonic() - began) * (n + 1) / n > SECONDS:
+            break
+        for name, run in todo.items():
+            if name in failed:
+                continue
+            print(f"round {n + 1} of {ROUNDS}: {name}", file=sys.stderr, flush=True)
+            try:
+                found = run()
+            except Exception as error:  # a peer, a device, a library: one that fails takes no other with it
+                failed[name] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                found = {}
+            for key, value in found.items():
+                rates.setdefault(key, []).append(value)
+            yield rates
 
 
-def peer(folder: Path, dtype: Any) -> Callable[[list[int], int], float]:
-    """transformers' ``generate``: a function of the prompt and the number of sequences, to tokens a second."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
-
-    def run(prompt: list[int], n: int) -> float:
-        ids = torch.tensor([prompt])
-
-        def generate(tokens: int) -> float:
-            began = clock()
-            model.generate(
-                ids,
-                max_new_tokens=tokens,
-                min_new_tokens=tokens,
-                do_sample=n > 1,
-                num_return_sequences=n,
-                attention_mask=torch.ones_like(ids),
-                pad_token_id=0,
-            )
-            return clock() - began
-
-        tokens = TOKENS if n == 1 else max(4, TOKENS // 8)
-        return n * (tokens - 1) / (generate(tokens) - generate(1))
-
-    return run
-
-
-def second_turn(engine: Any) -> float:
-    """Time to the first token after a history of 2,000 tokens, over the time of the first turn."""
-    from llmos.kernel.engine import Sampling
-
-    def first(ids: list[int]) -> float:
-        began = clock()
-        branch = engine.open(ids)
-        list(branch.decode(Sampling(max_tokens=1)))
-        taken = clock() - began
-        branch.close()
-        return taken
-
-    history = [(13 * n) % 8000 for n in range(HISTORY)]
-    cold = first(history)
-    return first([*history, *range(30)]) / cold
-
-
-def grammar(net: Any) -> tuple[float, float]:
-    """Seconds a sampled token inside a call's string, without and with the grammar."""
-    from llmos.kernel.branches import TorchEngine
-    from llmos.kernel.codec import Codec
-    from llmos.kernel.config import WEIGHTS
-    from llmos.kernel.engine import Sampling
-    from llmos.kernel.grammar import Grammars
-    from llmos.kernel.tool import Tool, ToolOutput
-    from llmos.kernel.wire import CALL, EmbeddedWire
-
-    codec = Codec.load(WEIGHTS)
-    code = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
-    tool = Tool("python", "", code, lambda arguments, context: ToolOutput(""))
-    grammars = Grammars(codec, EmbeddedWire(codec).form, net.info.vocabulary)
-    head = [codec.id(CALL), *codec.encode('\n{"name": "python", "arguments": {"code": "')]
-    branch = TorchEngine(net).open([*[11] * PROMPT, *head])
-
-    def run(held: bool) -> float:
-        rules = grammars.turn([tool]) if held else None
-        if rules is not None:
-            for i in head:
-                rules.accept(i)
-        (fork,) = branch.fork(1)
-        steps = fork.decode(Sampling(max_tokens=TOKENS, temperature=1.0, seed=3), rules)
-        next(steps)
-        began, count = clock(), 0
-        for step in steps:
-            count += step.logprob != 0
-        return (clock() - began) / max(1, count)
-
-    pairs = [(run(False), run(True)) for _ in range(ROUNDS)]
-    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
-
-
-def first_token() -> float:
-    """Seconds from the start of a process to the first token of the embedded kernel."""
-    code = """if True:
-        from llmos.kernel.engine import Sampling
-        from llmos.kernel.local import LocalModel
-        from llmos.kernel.types import Message, Part, Source
-        asked = [Message("user", (Part("what is 15% of 2480?", Source("user")),))]
-        next(LocalModel().reply(asked, [], Sampling(max_tokens=8)))"""
-    began, before = time.perf_counter(), os.times()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return spent if CLOCK == "cpu" else time.perf_counter() - began
+def derive(rates: Rates) -> dict[str, float]:
+    """The figures that can be told from what was measured: seconds, tokens a second, ratios."""
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    if "gemm_limit32" in rates:
+        middle["gemm_limit32"] = max(rates["gemm_limit32"])
+    if "embedded_gemm_limit32" in rates:
+        middle["embedded_gemm_limit32"] = max(rates["embedded_gemm_limit32"])
+    for name in ("generate", "generate32", "embedded_generate", "embedded_generate32"):
+        known = [middle[f"{name}_{dtype}"] for dtype in DTYPES if f"{name}_{dtype}" in middle]
+        # The faster of the two, once both are known.
+        if len(known) == len(DTYPES):
+            middle[name] = max(known)
+    ratios = {
+        "branches32_over_generate": ("branches32", "generate32"),
+        "branches32_over_gemm_limit": ("branches32", "gemm_limit32"),
+        "single_over_generate": ("single", "generate"),
+        "lookup_over_generate": ("lookup", "generate"),
+        "single_over_llamacpp": ("single", "llamacpp_bf16"),
+        "grammar_on_over_off": ("grammar_on_s", "grammar_off_s"),
+    }
+    ratios |= {f"embedded_{n}": (f"embedded_{a}", f"embedded_{b}") for n, (a, b) in list(ratios.items())[:3]}
+    figures = {name: middle[a] / middle[b] for name, (a, b) in ratios.items() if a in middle and b in middle}
+    for name, value in middle.items():
+        if name in ("grammar_compile_s", "grammar_cached_s"):
+            figures[name.removesuffix("s") + "ms"] = value * 1e3
+        elif name.startswith("grammar_"):
+            figures[name.removesuffix("s") + "ms_per_token"] = value * 1e3
+        elif name.endswith(("_over_cold", "_over_fair", "_s")):
+            figures[name] = value
+        else:
+            figures[f"{name}_tokens_per_s"] = value
+    return figures
 
 
 def plot(figures: dict[str, float], path: Path) -> None:
@@ -350,9 +233,9 @@ def plot(figures: dict[str, float], path: Path) -> None:
     from matplotlib import pyplot
 
     pairs = {k.removesuffix("_tokens_per_s"): v for k, v in figures.items() if k.endswith("_tokens_per_s")}
-    figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(7, 5.5), layout="constrained")
     axes.bar_label(axes.barh(list(pairs), list(pairs.values())), fmt="%.0f", padding=3)
-    axes.set_xlabel(f"tokens a second (30M Llama shape, 512-token prompt, {CLOCK} clock)")
+    axes.set_xlabel(f"tokens a second (512-token prompt, {parts.CLOCK} clock)")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

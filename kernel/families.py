@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmos.kernel import harmony
 from llmos.kernel.checkpoint import read_json
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade
 from llmos.kernel.errors import ModelError
+from llmos.kernel.frames import ARGUMENTS, NAME, NINE, Frame
 from llmos.kernel.grammar import Grammars
-from llmos.kernel.parse import Format, Read, TurnParser, in_thought, new_id, read_mistral, text_of
+from llmos.kernel.harmony import HarmonyParser
+from llmos.kernel.parse import Format, Parser, Read, TurnParser, in_thought, new_id, read_mistral, text_of
 from llmos.kernel.parse import read_json as read_call
 from llmos.kernel.template import ChatTemplate, function_schema
 from llmos.kernel.tool import Tool, ToolOutput
@@ -35,15 +38,49 @@ class Family:
     read: Read = read_call
     style: str = "hermes"
     key: str = "arguments"
+    frame: Frame | None = None
 
 
+def _framed(
+    name: str, fits: Callable[[str], bool], opens: tuple[str, ...], closes: tuple[str, ...], frame: Frame
+) -> Family:
+    return Family(name, fits, opens, closes, read=frame.read, style="frame", frame=frame)
+
+
+def _deep(words: str) -> str:
+    """A control token of DeepSeek's, which are words between wide bars with a low block for each space."""
+    return f"<\uff5c{words.replace(' ', chr(0x2581))}\uff5c>"
+
+
+_XML = Frame(("\n<function=", NAME, ">\n", ARGUMENTS, "</function>\n"), "xml")
+_BEGIN, _MIDDLE, _END = (_deep(words) for words in ("tool call begin", "tool sep", "tool call end"))
+_FENCED = (_BEGIN, "function", _MIDDLE, NAME, "\n```json\n", ARGUMENTS, "\n```", _END)
+_PLAIN = (_BEGIN, NAME, _MIDDLE, ARGUMENTS, _END)
+_CALLS, _CALLS_END = _deep("tool calls begin"), _deep("tool calls end")
+# Control tokens that end a turn wherever a tokenizer has them, the generation's settings aside.
+ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<turn|>", "<start_function_response>",
+        "<|tool_response>", "<|end_of_text|>", harmony.CALL, harmony.RETURN, _deep("end of sentence"))  # fmt: skip
+THOUGHTS, THOUGHT_ENDS = ("<think>", "<|channel>", "[THINK]"), ("</think>", "<channel|>", "[/THINK]")
 # First fit wins; the last one fits all.
 FAMILIES = (
+    _framed("mistral-v13", lambda t: "[CALL_ID]" in t and "[ARGS]" in t, ("[TOOL_CALLS]",), (),
+            Frame((NAME, "[CALL_ID]", NINE, "[ARGS]", ARGUMENTS))),
     Family("mistral-v11", lambda t: "[TOOL_CALLS]" in t and "[ARGS]" in t, ("[TOOL_CALLS]",), args="[ARGS]",
            read=read_mistral, style="args"),
     Family("mistral", lambda t: "[TOOL_CALLS]" in t, ("[TOOL_CALLS]",), read=read_mistral, style="list"),
     Family("llama3", lambda t: "<|eot_id|>" in t and '"parameters": ' in t, ("<|python_tag|>",), bare=True,
            style="bare", key="parameters"),
+    _framed("xml", lambda t: "<function=" in t and "<parameter=" in t, ("<tool_call>", "<seed:tool_call>"),
+            ("</tool_call>", "</seed:tool_call>"), _XML),
+    _framed("deepseek-v3", lambda t: _CALLS in t and "```" in t, (_CALLS,), (_CALLS_END,),
+            Frame(_FENCED, many=True, between="\n")),
+    _framed("deepseek-v3.1", lambda t: _CALLS in t, (_CALLS,), (_CALLS_END,), Frame(_PLAIN, many=True)),
+    _framed("gemma4", lambda t: "<|tool_call>" in t, ("<|tool_call>",), ("<tool_call|>",),
+            Frame(("call:", NAME, ARGUMENTS), "quoted", quote='<|"|>')),
+    _framed("functiongemma", lambda t: "<start_function_call>" in t, ("<start_function_call>",),
+            ("<end_function_call>",), Frame(("call:", NAME, ARGUMENTS), "quoted", quote="<escape>")),
+    Family("gpt-oss", lambda t: harmony.CALL in t and harmony.CHANNEL in t, style="harmony"),
+    Family("granite", lambda t: "<|tool_call|>" in t, ("<|tool_call|>",), read=read_mistral, style="list"),
     Family("hermes", lambda t: True, ("<tool_call>",), ("</tool_call>",)),
 )  # fmt: skip
 
@@ -78,8 +115,10 @@ class TemplateWire:
         """See :meth:`~llmos.kernel.template.ChatTemplate.render`."""
         return self._template.render(messages, tools, open_turn)
 
-    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
+    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> Parser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""
+        if self.form.style == "harmony":
+            return HarmonyParser(self.codec, self.form, branch, tools)
         return TurnParser(self.codec, self.form, branch, thinking, tools)
 
 
@@ -128,18 +167,22 @@ def _format(codec: Codec, family: Family, stops: frozenset[int]) -> Format:
     def known(names: Sequence[str]) -> frozenset[int]:
         return frozenset(codec.control[n] for n in names if n in codec.control)
 
+    def first(names: Sequence[str]) -> int | None:
+        return next((codec.control[n] for n in names if n in codec.control), None)
+
     return Format(
         name=family.name,
         stops=stops,
         opens=known(family.opens),
         closes=known(family.closes),
-        think=codec.control.get("<think>"),
-        think_end=codec.control.get("</think>"),
+        think=first(THOUGHTS),
+        think_end=first(THOUGHT_ENDS),
         bare=family.bare,
         read=family.read,
         style=family.style,
         key=family.key,
         args=codec.control.get(family.args),
+        frame=family.frame,
     )
 
 
@@ -150,8 +193,7 @@ def stop_ids(folder: Path, codec: Codec, eos: str) -> frozenset[int]:
         if (folder / name).exists():
             value = read_json(folder / name).get("eos_token_id")
             found |= set(value if isinstance(value, list) else [] if value is None else [value])
-    ends = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", eos)
-    found |= {codec.control[name] for name in ends if name in codec.control}
+    found |= {codec.control[name] for name in (*ENDS, eos) if name in codec.control}
     if not found:
         raise ModelError(f"{folder} names no token that ends a turn")
     return frozenset(found)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
+from llmos.kernel import frames, harmony
 from llmos.kernel.bits import Bits, pack
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
@@ -44,11 +45,12 @@ class Grammars:
         thought = [] if form.think is None else [form.think]
         done = [] if form.think_end is None else [form.think_end]
         newline = codec.encode("\n")
-        self.newline = newline[0] if len(newline) == 1 and form.style == "hermes" else -1
+        self.newline = newline[0] if len(newline) == 1 and form.style in ("hermes", "frame") else -1
         self.text = pack([*plain, *form.stops, *thought], vocabulary)
         self.text_or_call = pack([*plain, *form.stops, *thought, *form.opens], vocabulary)
         self.thought = pack([*plain, *done], vocabulary)
-        self.after_call = pack([*form.stops, *([self.newline] if self.newline >= 0 else form.opens)], vocabulary)
+        again = {self.newline} if self.newline >= 0 else form.opens
+        self.after_call = pack([*form.stops, *again, *(form.opens if form.style == "frame" else ())], vocabulary)
         self.done = pack(form.stops, vocabulary)
         # First the quote that ends a string, in which brackets are letters like others; then what ends the rest.
         ends = {
@@ -61,6 +63,11 @@ class Grammars:
         inner = sorted(codec.control_ids - form.opens) if form.style == "free" else []
         self.lost = pack([*plain, *inner, *form.stops, *form.closes], vocabulary)
 
+    @property
+    def _head(self) -> str:
+        """What stands before a turn's text, in Lark."""
+        return harmony.head(self._codec.control) if self.form.style == "harmony" else ""
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The plain tokens, for :class:`Pointers`."""
@@ -68,6 +75,8 @@ class Grammars:
 
     def turn(self, tools: Sequence[Tool], thinking: bool = False, pointers: Pointers | None = None) -> "TurnGrammar":
         """An assistant's turn: text, then calls of these tools alone, then its end."""
+        if self.form.style == "harmony":
+            return TurnGrammar(self, None, "choice", self._calls(tools).deep_copy())
         calls = self._calls(tools) if tools and self.form.style != "free" else None
         made = TurnGrammar(self, calls, "think" if thinking else "text")
         made.open = bool(tools)
@@ -77,38 +86,39 @@ class Grammars:
     def choices(self, choices: Sequence[str]) -> "TurnGrammar":
         """A turn that is exactly one of ``choices``."""
         stop = " | ".join(f"<[{i}]>" for i in sorted(self.form.stops))
-        lark = f"start: ({' | '.join(map(_quote, choices))}) ({stop})"
-        return TurnGrammar(self, None, "choice", self._compile(lark).deep_copy())
+        whole = f"start: {self._head} ({' | '.join(map(_quote, choices))}) ({stop})"
+        return TurnGrammar(self, None, "choice", self._compile(whole).deep_copy())
 
     def value(self, schema: str) -> "TurnGrammar":
         """A turn that is exactly one JSON value of a schema, given as JSON text."""
-        body = json.dumps({**bounded(json.loads(schema)), "x-guidance": _JSON_STYLE})
         stop = " | ".join(f"<[{i}]>" for i in sorted(self.form.stops))
-        lark = f"start: value ({stop})\nvalue: %json {body}"
-        return TurnGrammar(self, None, "choice", self._compile(lark).deep_copy())
+        whole = f"start: {self._head} value ({stop})\nvalue: {_as_json(bounded(json.loads(schema)))}"
+        return TurnGrammar(self, None, "choice", self._compile(whole).deep_copy())
 
     def _calls(self, tools: Sequence[Tool]) -> Any:
-        lark = calls_lark(tools, self.form)
         try:
-            return self._compile(lark)
+            return self._compile(self._lark(tools))
         except ModelError:
             # A schema that llguidance does not know is left to dispatch; the call is still JSON with a known name.
-            known = [t for t in tools if self._compiles(calls_lark([t], self.form))]
-            return self._compile(calls_lark(tools, self.form, strict={t.name for t in known}))
+            known = [t for t in tools if self._compiles(self._lark([t]))]
+            return self._compile(self._lark(tools, {t.name for t in known}))
 
-    def _compiles(self, lark: str) -> bool:
-        return not LLMatcher(self._tokenizer, lark, log_level=0).is_error()
+    def _lark(self, tools: Sequence[Tool], strict: set[str] | None = None) -> str:
+        return calls_lark(tools, self.form, self._codec.control, strict)
 
-    def _compile(self, lark: str) -> Any:
+    def _compiles(self, rules: str) -> bool:
+        return not LLMatcher(self._tokenizer, rules, log_level=0).is_error()
+
+    def _compile(self, rules: str) -> Any:
         with self._lock:
-            if lark not in self._compiled:
-                matcher = LLMatcher(self._tokenizer, lark, log_level=0)
+            if rules not in self._compiled:
+                matcher = LLMatcher(self._tokenizer, rules, log_level=0)
                 if matcher.is_error():
                     raise ModelError(f"the grammar of the tools cannot be built: {matcher.get_error().splitlines()[0]}")
                 while len(self._compiled) >= 16:
                     self._compiled.pop(next(iter(self._compiled)))
-                self._compiled[lark] = matcher
-            return self._compiled[lark]
+                self._compiled[rules] = matcher
+            return self._compiled[rules]
 
 
 class TurnGrammar:
@@ -225,17 +235,28 @@ class TurnGrammar:
         return ok
 
 
-def calls_lark(tools: Sequence[Tool], form: Format, strict: set[str] | None = None) -> str:
+def calls_lark(tools: Sequence[Tool], form: Format, control: Mapping[str, int], strict: set[str] | None = None) -> str:
     """What follows a call's opening id, as a Lark grammar; tools outside ``strict`` may have any arguments."""
+    if form.frame is not None or form.style == "harmony":
+        named = [
+            (t.name, bounded(t.parameters) if strict is None or t.name in strict else {"type": "object"}) for t in tools
+        ]
+        if form.frame is None:
+            return harmony.lark(named, sorted(form.stops), control, _as_json)
+        return frames.lark(form.frame, named, sorted(form.closes), control, _as_json)
     rules = [f"call: {' | '.join(f'call_{n}' for n in range(len(tools)))}"]
     for n, tool in enumerate(tools):
         known = strict is None or tool.name in strict
         schema = bounded(tool.parameters) if known else {"type": "object"}
-        rules.append(f"arguments_{n}: %json {json.dumps({**schema, 'x-guidance': _JSON_STYLE})}")
+        rules.append(f"arguments_{n}: {_as_json(schema)}")
         rules.append(f"call_{n}: {_call(tool.name, n, form)}")
     ends = " | ".join(f"<[{i}]>" for i in sorted(form.closes))
     start = {"hermes": f'"\\n" call "\\n" ({ends})', "list": '" "? "[" call (", " call)* "]"'}.get(form.style, "call")
     return "\n".join([f"start: {start}", *rules])
+
+
+def _as_json(schema: Any) -> str:
+    return f"%json {json.dumps({**schema, 'x-guidance': _JSON_STYLE})}"
 
 
 def _call(name: str, n: int, form: Format) -> str:

@@ -16,13 +16,14 @@ from llmos.kernel.codec import Codec
 from llmos.kernel.config import EMBEDDED, WEIGHTS, int8_wanted
 from llmos.kernel.draws import draw
 from llmos.kernel.engine import Branch, Delta, Finished, Sampling, Step, TextDelta
-from llmos.kernel.errors import ModelError
+from llmos.kernel.errors import BudgetError, ModelError
 from llmos.kernel.examples import TAUGHT, Memory
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.holds import common_prefix
 from llmos.kernel.outward import Outward
-from llmos.kernel.parse import TurnParser, in_thought
+from llmos.kernel.parse import Parser, in_thought, text_of
 from llmos.kernel.pointers import Pointers
+from llmos.kernel.search import beam, most_probable
 from llmos.kernel.stores import Net
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message, Part, Source
@@ -106,6 +107,39 @@ class LocalModel:
         """The log-probability (nats) of each token of each text, were it the beginning of the next turn."""
         with closing(self.engine.open(self.wire.render(messages, tools))) as root:
             return root.score([self.wire.codec.encode(text) for text in continuations])
+
+    def likeliest(self, messages: Sequence[Message], choices: Sequence[str], bound: int = 256) -> tuple[str, float]:
+        """Of ``choices`` the most probable whole reply, and its log-probability (nats): every way to write each counts.
+
+        Raises BudgetError where ``bound`` beginnings do not decide it.
+        """
+        stops = tuple(self.wire.form.stops)
+        with closing(self.engine.open(self.wire.render(messages, ()))) as root:
+            found = most_probable(self.engine, root, stops, self.grammars.choices(choices), bound)
+        if not found.whole:
+            raise BudgetError(f"{bound} beginnings do not decide among {len(choices)} choices; allow more", "tokens")
+        return self._told(found.ids), found.logprob
+
+    def beam(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = (), width: int = 4, most: int = 64
+    ) -> list[tuple[str, float]]:
+        """The ``width`` best replies of a beam, best first, with their log-probabilities (nats).
+
+        ``most`` tokens each; calls are told as text.
+        """
+        ids = self.wire.render(messages, tools)
+        rules = self.grammars.turn(tools, in_thought(ids, self.wire.form))
+        with closing(self.engine.open(ids)) as root:
+            found = beam(self.engine, root, tuple(self.wire.form.stops), width, most, rules)
+        return [(self._told(one.ids), one.logprob) for one in found]
+
+    def ids(self, text: str) -> list[int]:
+        """The token ids of a text, for ``Sampling.bias``."""
+        return self.wire.codec.encode(text)
+
+    def _told(self, ids: Sequence[int]) -> str:
+        parser = self.wire.parser()
+        return text_of([*(d for i in ids for d in parser.feed(i)), *parser.finish()])
 
     def glance(self, prompts: Sequence[Sequence[Message]], continuations: Sequence[str]) -> list[list[float]]:
         """The log-probability (nats) of the first token of each text, were it to begin the next turn of each prompt.
@@ -204,7 +238,7 @@ class _Turn:
 
     def __init__(
         self,
-        parser: TurnParser,
+        parser: Parser,
         steps: Iterator[Step],
         stops: frozenset[int],
         cut: "StopStrings",

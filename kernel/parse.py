@@ -8,10 +8,11 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from llmos.kernel.codec import Codec
 from llmos.kernel.engine import CallMade, Delta, TextDelta, ThoughtDelta
+from llmos.kernel.frames import Frame
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Malformed, ToolCall
 
@@ -23,8 +24,8 @@ class Format:
     """How a family writes a turn, in ids. ``read`` turns a call's body into (name, arguments) pairs, casting by
     the tools' schemas where values carry no types, or raises ValueError.
 
-    ``bare``: a turn that begins with ``{`` is a call. ``style``, ``key`` and ``args`` (the id between a name and its
-    arguments) tell the grammar how a body looks.
+    ``bare``: a turn that begins with ``{`` is a call. ``style``, ``key``, ``args`` (the id between a name and its
+    arguments) and ``frame`` tell the grammar how a body looks.
     """
 
     name: str
@@ -38,6 +39,17 @@ class Format:
     style: str = "hermes"
     key: str = "arguments"
     args: int | None = None
+    frame: Frame | None = None
+
+
+class Parser(Protocol):
+    """Reads one turn id by id."""
+
+    def feed(self, token: int) -> list[Delta]:
+        """What this id completes; empty while something is unfinished."""
+
+    def finish(self) -> list[Delta]:
+        """What is left at the end of the turn."""
 
 
 class TurnParser:
@@ -116,13 +128,16 @@ class TurnParser:
         return [TextDelta(body.rstrip("\n"), self._branch)]
 
     def _calls(self, body: str, cut: bool = False) -> list[Delta]:
-        try:
-            pairs = self._form.read(body, self._tools)
-            found: list[ToolCall | Malformed] = [ToolCall(new_id(), *pair) for pair in pairs]
-        except (ValueError, RecursionError) as error:
-            problem = "the call was cut off" if cut else str(error) or type(error).__name__
-            found = [Malformed(new_id(), body.strip("\n"), problem.splitlines()[0])]
-        return [CallMade(call, self._branch) for call in found]
+        return [CallMade(call, self._branch) for call in call_of(self._form.read, body, self._tools, cut)]
+
+
+def call_of(read: Read, body: str, tools: Sequence[Tool], cut: bool = False) -> list[ToolCall | Malformed]:
+    """The calls in a body, or what is wrong with it; ``cut``: it has no end."""
+    try:
+        return [ToolCall(new_id(), *pair) for pair in read(body, tools)]
+    except (ValueError, RecursionError) as error:
+        problem = "the call was cut off" if cut else str(error) or type(error).__name__
+        return [Malformed(new_id(), body.strip("\n"), problem.splitlines()[0])]
 
 
 def in_thought(prompt: Sequence[int], form: Format) -> bool:

@@ -140,7 +140,7 @@ class RemoteModel:
         return body
 
     def _branch(self, body: dict[str, Any], sampling: Sampling, branch: int) -> Iterator[Delta]:
-        parts, reason, chosen = Assembler(branch), "", ""
+        parts, reason, chosen, said = Assembler(branch), "", "", False
         usage: dict[str, Any] = {}
         logprob = 0.0
         for chunk in self._server.chunks(body):
@@ -149,13 +149,19 @@ class RemoteModel:
                 reason = choice.get("finish_reason") or reason
                 logprob += _logprob(choice.get("logprobs"))
                 for delta in parts.feed(choice.get("delta") or {}):
+                    said = True
                     if sampling.choices and isinstance(delta, TextDelta):
                         chosen += delta.text
                     else:
                         yield delta
+        rest = list(parts.finish())
+        if not (said or rest or reason or usage):
+            raise ModelError(
+                f"{self._server.base} ended a reply before it began: does it take but one request at a time?"
+            )
         if sampling.choices:
             yield TextDelta(choose(chosen, sampling.choices), branch)
-        yield from parts.finish()
+        yield from rest
         counts = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
         yield Finished("length" if reason == "length" else "stop", *counts, logprob, branch)
 

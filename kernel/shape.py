@@ -85,12 +85,21 @@ def rope_tables(shape: Shape) -> tuple[Tensor, Tensor]:
 
     With that a rotation is ``x * cos + roll(x, half) * sin``.
     """
-    steps = torch.arange(0, shape.head_dim, 2).float() / shape.head_dim
-    inverse = 1.0 / shape.theta**steps
+    inverse = _frequencies(shape)
     if shape.scaling is not None:
         inverse = _stretched(inverse, shape.scaling)
     angles = torch.outer(torch.arange(shape.window).float(), inverse)
     return torch.cat((angles, angles), -1).cos(), torch.cat((-angles, angles), -1).sin()
+
+
+def rope_factors(shape: Shape) -> Tensor:
+    """By how much each frequency is slowed, (head_dim / 2); ones without scaling."""
+    plain = _frequencies(shape)
+    return torch.ones_like(plain) if shape.scaling is None else plain / _stretched(plain, shape.scaling)
+
+
+def _frequencies(shape: Shape) -> Tensor:
+    return 1.0 / shape.theta ** (torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
 
 
 def _stretched(inverse: Tensor, scaling: Mapping[str, Any]) -> Tensor:

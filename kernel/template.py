@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,8 @@ def compile_template(source: str) -> Any:
         raise jinja2.TemplateError(message)
 
     def to_json(x: Any, ensure_ascii: bool = False, indent: int | None = None, **more: Any) -> str:
-        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, **more)
+        # What jinja's own filters give is no list yet.
+        return json.dumps(list(x) if isinstance(x, Iterator) else x, ensure_ascii=ensure_ascii, indent=indent, **more)
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
-from llmos.kernel.parse import Format, TurnParser
+from llmos.kernel.parse import Format, Parser, TurnParser
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
 from llmos.kernel.turns import Examples
@@ -34,7 +34,7 @@ class Wire(Protocol):
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
         """The prompt's ids, up to and including the header of the assistant's next turn."""
 
-    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
+    def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> Parser:
         """A parser for one turn; ``thinking`` when the prompt ends inside a thought."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmos.app import LLMOS
     from llmos.kernel.budget import Budget
+    from llmos.kernel.engine import Sampling
     from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, ModelError, QuotaError, UsageError
     from llmos.kernel.function import tool
     from llmos.kernel.persona import Persona
@@ -31,6 +32,7 @@ _HOMES = {
     "UsageError": "llmos.kernel.errors",
     "tool": "llmos.kernel.function",
     "Persona": "llmos.kernel.persona",
+    "Sampling": "llmos.kernel.engine",
     "Scripted": "llmos.kernel.scripted",
     "Budget": "llmos.kernel.budget",
     "Tool": "llmos.kernel.tool",
@@ -59,6 +61,7 @@ __all__ = [
     "ModelError",
     "Persona",
     "QuotaError",
+    "Sampling",
     "Scripted",
     "Session",
     "Tool",

@@ -1,4 +1,4 @@
-"""``llmos models``: what models there are here, which one is run, what one is made of.
+"""``llmos models``: what models there are here, which one is run, what one is made of, and one for other programs.
 
 Knows the command line and the caches; loading is the kernel's.
 """
@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from llmos.kernel.errors import ModelError
+from llmos.kernel.errors import ModelError, UsageError
 
 app = typer.Typer(
-    help="List the models that are here, choose one, tell what one is made of.",
+    help="List the models that are here, choose one, tell what one is made of, write one for others.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -73,6 +73,28 @@ def info(name: Name = "", json: Json = False) -> None:
         return
     for key, value in told.items():
         print(f"{key:12} {value}")
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="embedded, a checkpoint folder or a hub name.")] = "",
+    gguf: Annotated[str, typer.Option("--gguf", metavar="FILE", help="Where to write it, for llama.cpp.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="bf16, f16, f32 or q8_0; by default as stored.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a model for other programs: its weights, tokenizer and chat template in one GGUF file."""
+    from llmos.kernel import config
+    from llmos.kernel.gguf_file import export as write
+    from llmos.kernel.local import find
+
+    chosen = config.model_name(name or None)
+    if not gguf:
+        raise UsageError("where to? llmos models export MODEL --gguf FILE")
+    if chosen.startswith(("http://", "https://")):
+        raise UsageError(f"{chosen} is on a server; name a checkpoint folder, a hub name or embedded")
+    target = Path(gguf).expanduser()
+    write(find(config.WEIGHTS if chosen == config.EMBEDDED else chosen), target, kind, force)
+    print(f"{target}: {target.stat().st_size / 1e6:,.1f} MB")
 
 
 def kept() -> Iterator[Kept]:

@@ -9,10 +9,13 @@ import pytest
 from llmos.kernel import wire
 from llmos.kernel.branches import TorchBranch, TorchEngine
 from llmos.kernel.codec import Codec
-from llmos.kernel.engine import Sampling
+from llmos.kernel.engine import Sampling, TextDelta
+from llmos.kernel.errors import BudgetError
 from llmos.kernel.grammar import Grammars
 from llmos.kernel.lean import Lean
+from llmos.kernel.local import LocalModel
 from llmos.kernel.search import beam, most_probable
+from llmos.kernel.types import Message, Part, Source
 
 PROMPT = list(range(60, 100))
 
@@ -61,3 +64,24 @@ def test_a_beam_keeps_to_its_grammar(engine: TorchEngine, codec: Codec) -> None:
     for found in beam(engine, root, tuple(form.stops), 3, 40, grammars.choices(["yes", "no", "maybe"])):
         if found.whole:
             assert codec.decode(found.ids[:-1]) in ("yes", "no", "maybe")
+
+
+def test_a_model_tells_the_likeliest_choice_and_the_best_of_a_beam(
+    qwen3_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = LocalModel(qwen3_folder(tmp_path))
+    asked = [Message("user", (Part("well?", Source("user")),))]
+    text, logprob = model.likeliest(asked, ["yes", "no", "maybe so"])
+    assert text in ("yes", "no", "maybe so")
+    # No choice in its usual spelling, up to where its end comes, is more probable.
+    assert logprob < max(sum(one) for one in model.score(asked, [], ["yes", "no", "maybe so"]))
+    with pytest.raises(BudgetError, match="1 beginnings do not decide"):
+        model.likeliest(asked, ["yes", "no"], bound=1)
+    best = model.beam(asked, width=3, most=6)
+    assert len(best) == 3
+    assert best[0][1] >= model.beam(asked, width=1, most=6)[0][1] - 1e-4
+    assert all(said for said, _ in best)
+    banned = tuple((i, -float("inf")) for i in model.ids("y") + model.ids("yes"))
+    how = Sampling(choices=("yes", "no"), bias=banned)
+    said = "".join(d.text for d in model.reply(asked, [], how) if isinstance(d, TextDelta))
+    assert said == "no"

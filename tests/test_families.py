@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from family_templates import DEEP, FAMILIES, HERMES_TEMPLATE, LLAMA, MISTRAL, QWEN
 
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
@@ -20,85 +21,9 @@ from llmos.kernel.local import LocalModel
 from llmos.kernel.tool import Tool, ToolOutput
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 
-QWEN = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>")
-LLAMA = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|python_tag|>")
-MISTRAL = ("<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[ARGS]")
-
-HERMES_TEMPLATE = r"""
-{%- if tools %}{{ '<|im_start|>system\n' + (tools | map('tojson') | join('\n')) + '<|im_end|>\n' }}{% endif %}
-{%- for m in messages %}{% if m.role == 'tool' -%}
-{{ '<|im_start|>user\n<tool_response>\n' + m.content + '\n</tool_response><|im_end|>\n' }}
-{%- else -%}
-{{ '<|im_start|>' + m.role + '\n' + m.content }}
-{%- for call in m.tool_calls or [] -%}
-{%- set c = call.function -%}
-{{ '\n<tool_call>\n{"name": "' + c.name + '", "arguments": ' + (c.arguments | tojson) + '}\n</tool_call>' }}
-{%- endfor -%}
-{{ '<|im_end|>\n' }}
-{%- endif %}{% endfor %}
-{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
-
-LLAMA_TEMPLATE = r"""{{- bos_token }}
-{%- macro head(role) %}{{ '<|start_header_id|>' + role + '<|end_header_id|>\n\n' }}{% endmacro %}
-{%- if tools %}{{ head('system') + (tools | tojson(indent=4)) + '<|eot_id|>' }}{% endif %}
-{%- for m in messages %}{% if m.role == 'tool' -%}
-{{ head('ipython') + (m.content | tojson) + '<|eot_id|>' }}
-{%- elif m.tool_calls -%}
-{%- if m.tool_calls | length != 1 %}{{ raise_exception('one call at a time') }}{% endif -%}
-{%- set c = m.tool_calls[0].function -%}
-{{ head('assistant') + '{"name": "' + c.name + '", "parameters": ' + (c.arguments | tojson) + '}<|eot_id|>' }}
-{%- else -%}
-{{ head(m.role) + m.content | trim + '<|eot_id|>' }}
-{%- endif %}{% endfor %}
-{%- if add_generation_prompt %}{{ head('assistant') }}{% endif %}"""
-
-MISTRAL_TEMPLATE = """{{- bos_token }}
-{%- for m in messages %}{% if m.role == 'user' -%}
-{% if tools %}{{ '[AVAILABLE_TOOLS]' + (tools | tojson) }}{% endif %}{{ '[INST]' + m.content + '[/INST]' }}
-{%- elif m.role == 'tool' -%}
-{%- if m.tool_call_id | length != 9 %}{{ raise_exception('ids have nine letters') }}{% endif -%}
-{{ '[TOOL_RESULTS]{"content": ' + m.content + ', "call_id": "' + m.tool_call_id + '"}' }}
-{%- elif m.tool_calls -%}
-CALLS
-{%- elif m.role == 'assistant' -%}
-{{ m.content + eos_token }}
-{%- endif %}{% endfor %}"""
-OLD_CALLS = """{{ '[TOOL_CALLS] [' }}{% for c in m.tool_calls -%}
-{{ (c.function | tojson)[:-1] + ', "id": "' + c.id + '"}' }}
-{{- ', ' if not loop.last }}{% endfor %}{{ ']' + eos_token }}"""
-NEW_CALLS = """{% for c in m.tool_calls -%}
-{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + (c.function.arguments | tojson) }}
-{%- endfor %}{{ eos_token }}"""
-
-XML_TEMPLATE = HERMES_TEMPLATE.replace(
-    """'\\n<tool_call>\\n{"name": "' + c.name + '", "arguments": ' + (c.arguments | tojson) + '}\\n</tool_call>'""",
-    "'\\n<tool_call>\\n<function=' + c.name + '>\\n'"
-    " }}{% for k, v in c.arguments.items() %}{{ '<parameter=' + k + '>\\n' ~ v ~ '\\n</parameter>\\n' }}{% endfor %}"
-    "{{ '</function>\\n</tool_call>'",
-)
-XML_RESPONSES = {
-    "defaults": {"role": "assistant"},
-    "start_anchor": "<|im_start|>assistant\n",
-    "fields": {
-        "tool_calls": {
-            "open_pattern": r"\s*<tool_call>\s*<function=(?P<name>[^>\n]+)>",
-            "close_pattern": r"</function>\s*</tool_call>",
-            "repeats": True,
-            "content": "xml-inline",
-            "content_args": {"tag_pattern": r"<parameter=(?P<key>[^>\n]+)>\s*(?P<value>.*?)\s*</parameter>"},
-            "transform": {"type": "function", "function": {"name": "{name}", "arguments": "{content}"}},
-        },
-        "content": {"close_pattern": r"\s*<\|im_end\|>", "content": "text"},
-    },
-}
-
-FAMILIES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
-    "hermes": (HERMES_TEMPLATE, QWEN, {"eos_token": "<|im_end|>"}),
-    "llama3": (LLAMA_TEMPLATE, LLAMA, {"eos_token": "<|eot_id|>", "bos_token": "<|begin_of_text|>"}),
-    "mistral": (MISTRAL_TEMPLATE.replace("CALLS\n", OLD_CALLS), MISTRAL, {"eos_token": "</s>", "bos_token": "<s>"}),
-    "mistral-v11": (MISTRAL_TEMPLATE.replace("CALLS\n", NEW_CALLS), MISTRAL, {"eos_token": {"content": "</s>"}}),
-    "response_template": (XML_TEMPLATE, QWEN, {"eos_token": "<|im_end|>", "response_template": XML_RESPONSES}),
-}
+UNKNOWN = HERMES_TEMPLATE.replace(
+    """\\n{"name": "' + c.name + '", "arguments": ' +""", """say ' + c.name + ' with ' +"""
+).replace("""(c.arguments | tojson) + '}\\n</""", """(c.arguments | tojson) + '</""")
 
 
 @pytest.fixture
@@ -127,11 +52,11 @@ def names(wire: TemplateWire, ids: list[int]) -> list[str]:
     return [known[i] for i in ids if i in known]
 
 
-def sampled(wire: TemplateWire, seed: int, tools: list[Tool], start: tuple[str, ...]) -> list[Any]:
+def sampled(wire: TemplateWire, seed: int, tools: list[Tool], start: tuple[str | int, ...]) -> list[Any]:
     """A call drawn at random under the family's grammar, read back."""
     rng, parser = random.Random(seed), wire.parser(tools=tools)
     grammar = Grammars(wire.codec, wire.form, wire.codec.size).turn(tools)
-    ids: list[int] = [wire.codec.control[n] for n in start]
+    ids = [n if isinstance(n, int) else wire.codec.control[n] for n in start]
     deltas: list[Any] = []
     for n in range(3000):
         bits = grammar.mask()
@@ -157,6 +82,13 @@ def test_each_family_proves_itself_at_load(family: str, load: Callable[[str], Te
         ("llama3", ()),
         ("mistral", ("[TOOL_CALLS]",)),
         ("mistral-v11", ("[TOOL_CALLS]",)),
+        ("mistral-v13", ("[TOOL_CALLS]",)),
+        ("xml", ("<tool_call>",)),
+        ("deepseek-v3", (DEEP[4],)),
+        ("deepseek-v3.1", (DEEP[4],)),
+        ("gemma4", ("<|tool_call>",)),
+        ("functiongemma", ("<start_function_call>",)),
+        ("granite", ("<|tool_call|>",)),
     ],
 )
 def test_random_calls_under_each_grammar_are_read_back(
@@ -236,7 +168,7 @@ def test_a_prompt_that_opens_a_thought_is_read_as_one(load: Callable[[str], Temp
         ("{% if %}", {"eos_token": "<|im_end|>"}, "the chat template is broken"),
         ("{{ messages[0].content }}", {"eos_token": "<|im_end|>"}, "neither tools nor their results"),
         ("{{ raise_exception('no tools here') }}", {"eos_token": "<|im_end|>"}, "no tools here"),
-        (XML_TEMPLATE, {"eos_token": "<|im_end|>"}, "hermes: the call .*<function=probe>.* is read back as"),
+        (UNKNOWN, {"eos_token": "<|im_end|>"}, "hermes: the call .*say probe with.* is read back as"),
     ],
 )
 def test_what_cannot_be_proved_is_refused_in_one_line(
@@ -299,3 +231,139 @@ def test_a_checkpoint_of_another_family_is_a_whole_model(write_tokenizer: Callab
     how = Sampling(choices=("yes", "no"))
     said = "".join(d.text for d in model.reply([say("user", "hi")], [], how) if isinstance(d, TextDelta))
     assert said in ("yes", "no")
+
+
+# Calls of all kinds of values, in every family that has a grammar; and streamed at every point.
+
+RICH = {
+    "text": {"type": "string"},
+    "unit": {"type": "string", "enum": ["km", 'mile "long"']},
+    "count": {"type": "integer", "minimum": 0},
+    "exact": {"type": "boolean"},
+    "places": {"type": "array", "items": {"type": "string", "maxLength": 20}},
+    "where": {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}, "required": ["x"]},
+}
+GIVEN = {
+    "text": 'it\'s "so" \\ {a: [1]}, <b>\nand é',
+    "unit": 'mile "long"',
+    "count": 12,
+    "exact": True,
+    "places": ["Ålesund", "a, b"],
+    "where": {"x": -1.5},
+}
+WITH_GRAMMAR = [name for name in FAMILIES if name != "response_template"]
+
+
+def written(wire: TemplateWire, *calls: ToolCall, offered: list[Tool]) -> list[int]:
+    """The ids of an assistant's turn that the family's template writes, without the prompt before it."""
+    asked = [say("user", "go")]
+    prompt = wire.render(asked, offered)
+    turn = wire.render([*asked, say("assistant", "", *calls)], offered, open_turn=False)
+    return turn[next((n for n, (a, b) in enumerate(zip(prompt, turn, strict=False)) if a != b), len(prompt)) :]
+
+
+@pytest.mark.parametrize("family", WITH_GRAMMAR)
+def test_rich_calls_come_back_at_every_split(family: str, load: Callable[[str], TemplateWire]) -> None:
+    wire = load(family)
+    offered = [Tool("measure", "", {"type": "object", "properties": RICH}, lambda a, c: ToolOutput(""))]
+    ids = written(wire, ToolCall("abcdefghi", "measure", GIVEN), offered=offered)
+    whole = read(wire, ids, offered)
+    assert [(c.name, dict(c.arguments)) for c in whole if isinstance(c, ToolCall)] == [("measure", GIVEN)]
+    # The same letters in other tokens: a token of plain text is split in its bytes.
+    for n, i in enumerate(ids):
+        letters = [j for j in split(wire, i) if j >= 0]
+        again = read(wire, [*ids[:n], *letters, *ids[n + 1 :]], offered)
+        assert [dict(c.arguments) for c in again if isinstance(c, ToolCall)] == [GIVEN]
+
+
+def split(wire: TemplateWire, token: int) -> list[int]:
+    """A token's bytes as tokens of one byte each; itself where it is a control token."""
+    if token in wire.codec.control_ids:
+        return [token]
+    single = {b: i for i, b in enumerate(wire.codec.bytes_of) if len(b) == 1}
+    return [single[bytes([b])] for b in wire.codec.bytes_of[token]]
+
+
+def read(wire: TemplateWire, ids: list[int], offered: list[Tool]) -> list[ToolCall | Malformed]:
+    parser, found = wire.parser(tools=offered), list[Any]()
+    for i in ids:
+        found += parser.feed(i)
+        if i in wire.form.stops:
+            break
+    return [d.call for d in [*found, *parser.finish()] if isinstance(d, CallMade)]
+
+
+@pytest.mark.parametrize("family", WITH_GRAMMAR)
+def test_sampled_calls_are_valid_for_rich_schemas(family: str, load: Callable[[str], TemplateWire]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    wire = load(family)
+    parameters = {"type": "object", "properties": {**RICH, "text": {"type": "string", "maxLength": 12}}}
+    parameters["required"] = ["text", "count"]
+    offered = [Tool("measure", "", parameters, lambda a, c: ToolOutput("")), tool()]
+    opening: list[str | int] = []
+    if family == "gpt-oss":
+        head, tail = wire.codec.encode(" to=functions.measure"), wire.codec.encode("commentary json")
+        opening = [*head, "<|channel|>", *tail, "<|message|>"]
+    elif family != "llama3":
+        opening = [next(n for n, i in wire.codec.control.items() if i in wire.form.opens)]
+    for seed in range(4):
+        calls = [d.call for d in sampled(wire, seed, offered, tuple(opening)) if isinstance(d, CallMade)]
+        assert calls
+        for call in calls:
+            assert isinstance(call, ToolCall), call
+            if call.name == "measure":
+                jsonschema.validate(dict(call.arguments), parameters)
+
+
+@pytest.mark.parametrize("family", [f for f in WITH_GRAMMAR if f not in ("llama3", "gpt-oss")])
+def test_several_calls_in_a_turn_are_all_taken(family: str, load: Callable[[str], TemplateWire]) -> None:
+    wire = load(family)
+    calls = [ToolCall(f"abcdefgh{n}", "calculator", {"expression": f"{n} + {n}"}) for n in range(3)]
+    found = read(wire, written(wire, *calls, offered=[tool()]), [tool()])
+    assert [dict(c.arguments) for c in found if isinstance(c, ToolCall)] == [dict(c.arguments) for c in calls]
+
+
+def test_channels_are_thoughts_text_and_calls(load: Callable[[str], TemplateWire]) -> None:
+    wire = load("gpt-oss")
+    control = wire.codec.control
+
+    def turn(*parts: str) -> list[int]:
+        return [i for p in parts for i in ([control[p]] if p in control else wire.codec.encode(p))]
+
+    said = turn("<|channel|>", "analysis", "<|message|>", "hm to=functions.x", "<|end|>", "<|start|>", "assistant")
+    final = turn("<|channel|>", "final", "<|message|>", "It is 4.", "<|return|>")
+    other = turn("<|channel|>", "commentary to=functions.calculator ", "<|constrain|>", "json", "<|message|>")
+    call = [*other, *turn('{"expression": "2+2"}', "<|call|>")]
+    deltas: list[Any] = []
+    for ids, kinds in (([*said, *final], [ThoughtDelta, TextDelta]), ([*said, *call], [ThoughtDelta, CallMade])):
+        grammar, parser, deltas = Grammars(wire.codec, wire.form, wire.codec.size).turn([tool()]), wire.parser(), []
+        for i in ids:
+            assert int(grammar.mask()[i >> 5]) >> (i & 31) & 1
+            grammar.accept(i)
+            deltas += parser.feed(i)
+        assert list(dict.fromkeys(type(d) for d in deltas)) == kinds
+    assert deltas[-1].call.arguments == {"expression": "2+2"}
+    denied = Grammars(wire.codec, wire.form, wire.codec.size).turn([])
+    for i in [*said, *turn("<|channel|>", "commentary")]:
+        denied.accept(i)
+    space = wire.codec.encode(" to")[0]
+    assert not int(denied.mask()[space >> 5]) >> (space & 31) & 1
+
+
+@pytest.mark.parametrize("family", ["hermes", "gpt-oss"])
+def test_a_choice_is_read_as_the_answer(family: str, load: Callable[[str], TemplateWire]) -> None:
+    wire, said = load(family), list[str]()
+    for seed in range(6):
+        grammar = Grammars(wire.codec, wire.form, wire.codec.size).choices(["yes", "no"])
+        parser = wire.parser()
+        deltas: list[Any] = []
+        while True:
+            bits = grammar.mask()
+            allowed = [i for i in range(wire.codec.size) if int(bits[i >> 5]) >> (i & 31) & 1]
+            token = allowed[seed % len(allowed)]
+            assert grammar.accept(token)
+            deltas += parser.feed(token)
+            if token in wire.form.stops:
+                break
+        said.append("".join(d.text for d in deltas))
+    assert set(said) == {"yes", "no"}
