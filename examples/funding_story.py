@@ -9,6 +9,7 @@ painted where there is an image model or resvg, else that step is left out (pip 
 import functools
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,7 +38,8 @@ def drawing(words: str) -> str:
     """What a model without an image model draws: a robot under water."""
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200"><title>{words}</title>
 <rect width="200" height="200" fill="#0b3954"/><rect x="60" y="80" width="80" height="50" rx="20" fill="#ffd34d"/>
-<circle cx="100" cy="105" r="14" fill="#dff3f7"/><path d="M30 150 Q100 120 170 150" stroke="#dff3f7" fill="none"/></svg>"""
+<circle cx="100" cy="105" r="14" fill="#dff3f7"/><path d="M30 150 Q100 120 170 150" stroke="#dff3f7" fill="none"/>
+</svg>"""
 
 
 def picture(tools: set[str]) -> Callable[[list[str]], ToolCall | str]:
@@ -87,7 +89,7 @@ def story(home: str) -> list[Callable[[list[str]], ToolCall | str]]:
         lambda seen: f"At the ratio of the other rounds the valuation of Series B is {seen[-1]} million.",
         plot,
         lambda seen: "Here is the plot, on a logarithmic scale.",
-        lambda seen: ToolCall("c", "python", {"code": "trend(ax, until=2027)"}),
+        lambda seen: ToolCall("c", "python", {"code": f"trend(ax, until={time.localtime().tm_year + 1})"}),
         lambda seen: "Here it is with a trend line to the end of next year.",
     ]
 

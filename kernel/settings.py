@@ -44,7 +44,7 @@ KEYS: Mapping[str, Key] = {
     "redact": Key("switch", False, "keep e-mail addresses, phone, account and card numbers from the model"),
     "memory": Key("switch", None, "give the kernel what is remembered; unset: for other models than its own"),
     "browser": Key("switch", None, "give the kernel the web; unset: for other models than its own"),
-    "search": Key("text", "", "the search engine: folder:PATH, site:URL, a SearXNG URL, duckduckgo or brave"),
+    "search": Key("text", "", "the search engine: folder:PATH, site:URL, a SearXNG URL, duckduckgo, brave, …"),
     "allow_hosts": Key("list", (), "private hosts that the browser may reach, such as localhost:8000"),
     "allow_posts": Key("list", (), "hosts that forms may be sent to"),
     "browser_profile": Key("text", "", "the name under which the browser's cookies are kept; unset: they are not"),

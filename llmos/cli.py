@@ -110,7 +110,9 @@ Profile = Annotated[
 ]
 Search = Annotated[
     str | None,
-    typer.Option("--search", metavar="ENGINE", help="folder:PATH, site:URL, a SearXNG URL, duckduckgo or brave."),
+    typer.Option(
+        "--search", metavar="ENGINE", help="folder:PATH, site:URL, a SearXNG URL, duckduckgo, or one by key: brave, …"
+    ),
 ]
 Thinks = Annotated[
     str | None,
@@ -311,6 +313,7 @@ def eval(
     limit: Limit = None,
     failures: Failures = None,
     strict: Strict = None,
+    browser: Browser = None,
     json: Json = False,
 ) -> None:
     """Measure a model on requests with known answers."""
@@ -322,6 +325,7 @@ def eval(
         limit=limit,
         failures=Path(failures) if failures else None,
         strict=bool(strict),
+        browser=browser,
         progress=_progress,
     )
     print(jsonlib.dumps(report.public()) if json else report.text())
