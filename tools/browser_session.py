@@ -29,6 +29,7 @@ from llmos.tools.page_view import Page
 OPEN = 25.0  # seconds for a page to come
 ACT = 10.0
 MAX_FOUND = 50_000
+TIDY = 10  # pages after which Chromium is told to free what it has left
 Keep = Callable[[str, bytes], str]  # a download's name and bytes, to the name it is kept under
 
 
@@ -47,7 +48,7 @@ class Web:
         self.links: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._chromium: Chromium | None = None
-        self._shots = 0
+        self._shots = self._looks = 0
 
     def close(self) -> None:
         """End the browser; nothing of it stays but what is in the workspace, and a profile's cookies."""
@@ -117,7 +118,7 @@ class Web:
         tab.open(wanted, OPEN)
         if tab.download is None and tab.error.startswith("net::"):
             raise ToolError(f"{wanted} cannot be opened: {self._why(wanted, tab.error, refusals)}")
-        if tab.status in (403, 502) and (mine := self._mine(wanted, refusals)):
+        if tab.status in (403, 502) and (mine := self._mine((wanted, tab.url), refusals)):
             raise ToolError(f"{wanted} cannot be opened: {mine}")
         return self._look(tab, asked=wanted)
 
@@ -310,7 +311,7 @@ class Web:
         if opened:
             chromium.now = tab = opened[-1]
             tab.settle(time.monotonic() + OPEN)
-        if tab.status in (403, 502) and (mine := self._mine(tab.url, refusals)):
+        if tab.status in (403, 502) and (mine := self._mine((tab.url,), refusals)):
             raise ToolError(f"{tab.url[:200]} cannot be opened: {mine}")
         page = self._look(tab)
         page.notes += [f"opened in a new tab, {len(chromium.tabs)} are open"] * bool(opened)
@@ -318,10 +319,12 @@ class Web:
         page.notes += [f"not done: {r.partition(': ')[2]}" for r in sent[:1]]
         return page
 
-    def _mine(self, url: str, refusals: int) -> str:
+    def _mine(self, urls: Sequence[str], refusals: int) -> str:
         """The gate's own words, where the answer that came was its refusal."""
         said = self.gate.refusals[refusals:]
-        fitting = [r for r in said if r.startswith(url[:150])] or said[-1:]
+        fitting = [r for r in said if r.startswith(tuple(url[:150] for url in urls if url))]
+        # Chromium asks for hosts of its own accord too, without a page's address.
+        fitting = fitting or [r for r in said if r.startswith("http")][-1:]
         return fitting[0].partition(": ")[2] if fitting else ""
 
     def _why(self, url: str, error: str, refusals: int) -> str:
@@ -331,6 +334,10 @@ class Web:
 
     def _look(self, tab: Tab, asked: str = "") -> Page:
         page = self._seen(tab, asked)
+        self._looks += 1
+        if self._looks % TIDY == 0:  # pages that were left wait for room to run short, which takes some fifty of them
+            with contextlib.suppress(BrowserOff):
+                tab.pipe.post("HeapProfiler.collectGarbage", session=tab.session)
         if self._profile is not None:
             page.private = self.kept_cookies()
             with contextlib.suppress(OSError):  # a full disk: what was there before stays
