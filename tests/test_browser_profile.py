@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from llmos import LLMOS, UsageError, cli
+from llmos import LLMOS, Scripted, ToolCall, UsageError, cli
 from llmos.kernel.tool import ToolContext, ToolError, ToolOutput
-from llmos.kernel.types import Label
+from llmos.kernel.types import Decision, Label
 from llmos.tools.browser import BrowserTools
 from llmos.tools.browser_make import check
 from llmos.tools.browser_profile import Profile, ProfileError, forget, listed
@@ -73,6 +73,26 @@ def test_a_named_profile_keeps_the_user_signed_in_and_nothing_else_does(
         assert told in shown.text
         assert shown.label == Label(("web:localhost",), "untrusted", "user" if told == "314 crowns" else "anyone")
     assert [(k.name, k.cookies, k.sites) for k in listed(home)] == [("b", 0, ()), ("mine", 1, ("localhost",))]
+
+
+def test_what_leads_on_from_a_page_of_the_users_own_is_asked_about(chromium: None, site: Any, tmp_path: Path) -> None:
+    """The page may be one's account, and where it leads may have been written by others: nobody to ask means no."""
+    profile = Profile(tmp_path, "mine")
+    profile.take()
+    profile.keep([{**COOKIE, "domain": "localhost"}])
+    profile.give_back()
+    verdicts = {}
+    for name in ("mine", None):
+        steps: list[ToolCall | str] = [
+            ToolCall("1", "browser_open", {"url": site.url()}),
+            ToolCall("2", "browser_open", {"url": site.url("visit.html")}),
+            "So it is.",
+        ]
+        web: dict[str, Any] = {"browser": True, "allow_hosts": [site.host], "browser_profile": name}
+        with LLMOS(model=Scripted(steps), home=tmp_path, **web) as system, system.session() as session:
+            session.run(f"open {site.url()}")
+            verdicts[name] = [e.verdict for e in session.events() if isinstance(e, Decision)]
+    assert verdicts == {"mine": ["allow", "deny"], None: ["allow", "allow"]}
 
 
 def test_profiles_are_listed_and_forgotten(
