@@ -59,3 +59,10 @@ def test_they_are_written_as_chat_templates_take_them(tmp_path: Path) -> None:
     assert {tool["function"]["name"] for tool in rows[0]["tools"]} >= {"python", "browser_open"}
     write(tmp_path / "again.jsonl", 9, 1)
     assert (tmp_path / "again.jsonl").read_text() == (tmp_path / "out" / "rows.jsonl").read_text()
+
+
+def test_no_request_is_one_that_is_evaluated() -> None:
+    file = Path(__file__).parent.parent / "training" / "eval" / "browser.jsonl"
+    items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    asked = {turn["prompt"].lower() for item in items for turn in item.get("turns", [item])}
+    assert not asked & {m.text.lower() for t in TRIPS for m in t.talk.messages if m.role == "user"}
