@@ -1,13 +1,15 @@
-"""From the web to a plot: collect funding rounds with citations, impute what is missing, plot it, extrapolate.
+"""From the web to a picture: funding rounds with citations, what is missing imputed, a plot, a trend line, an image.
 
 The pages are those of the project's own tests, served on loopback: an encyclopedia, two newspapers that disagree on one
 figure, a blog with an order for whoever reads it. The embedded kernel does not use the browser: a script that sees only
-what the tools show stands in for a larger model (LLMOS(model="http://localhost:8000/v1", browser=True)).
+what the tools show stands in for a larger model (LLMOS(model="http://localhost:8000/v1", browser=True)). The picture is
+painted where there is an image model or resvg, else that step is left out (pip install 'llmos[image]').
 """
 
 import functools
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +32,27 @@ class Quiet(SimpleHTTPRequestHandler):
 def browser(act: str, **arguments: Any) -> ToolCall:
     """A call of one of the browser's acts."""
     return ToolCall("c", f"browser_{act}", arguments)
+
+
+def drawing(words: str) -> str:
+    """What a model without an image model draws: a robot under water."""
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200"><title>{words}</title>
+<rect width="200" height="200" fill="#0b3954"/><rect x="60" y="80" width="80" height="50" rx="20" fill="#ffd34d"/>
+<circle cx="100" cy="105" r="14" fill="#dff3f7"/><path d="M30 150 Q100 120 170 150" stroke="#dff3f7" fill="none"/>
+</svg>"""
+
+
+def picture(tools: set[str]) -> Callable[[list[str]], ToolCall | str]:
+    """The call that makes the picture, of what the encyclopedia says that the company makes."""
+
+    def call(seen: list[str]) -> ToolCall:
+        found = next(made for text in seen if (made := re.search(r"is a maker of ([\w ]+)", text)))
+        if "image" in tools:
+            wish = {"prompt": f"a logo for a maker of {found[1]}, blue sea", "steps": 8, "seed": 7}
+            return ToolCall("c", "image", wish)
+        return ToolCall("c", "image_svg", {"svg": drawing(found[1]), "title": found[1]})
+
+    return call
 
 
 def story(home: str) -> list[Callable[[list[str]], ToolCall | str]]:
@@ -66,7 +89,7 @@ def story(home: str) -> list[Callable[[list[str]], ToolCall | str]]:
         lambda seen: f"At the ratio of the other rounds the valuation of Series B is {seen[-1]} million.",
         plot,
         lambda seen: "Here is the plot, on a logarithmic scale.",
-        lambda seen: ToolCall("c", "python", {"code": "trend(ax, until=2027)"}),
+        lambda seen: ToolCall("c", "python", {"code": f"trend(ax, until={time.localtime().tm_year + 1})"}),
         lambda seen: "Here it is with a trend line to the end of next year.",
     ]
 
@@ -95,6 +118,10 @@ def main() -> None:
         LLMOS(model=model, browser=True, allow_hosts=[host], search=f"site:http://{host}/") as system,
         system.session() as session,
     ):
+        if draws := {tool.name for tool in session.tools} & {"image", "image_svg"}:
+            requests.append("generate an image to represent the company")
+            steps.extend([picture(draws), lambda seen: "This stands for the company."])
+        made: list[list[str]] = []
         for request in requests:
             answer = session.run(request)
             print(f"> {request}\n{answer.text}")
@@ -102,9 +129,11 @@ def main() -> None:
                 print(f"   [{citation.number}] {citation.quote!r}")
             for artifact in answer.artifacts:
                 print(f"   {artifact.path}")
+            made.append([artifact.mime for artifact in answer.artifacts])
         denied = [e for e in session.events() if getattr(e, "verdict", "") == "deny"]
         print(f"denied: {len(denied)} call, which the blog had ordered")
         assert len(denied) == 1
+        assert all("image/png" in mimes for mimes in made[2:]), made
     server.shutdown()
 
 

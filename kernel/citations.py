@@ -2,7 +2,7 @@
 
 A mark without such a reading, or whose reading says nothing of what stands before it, or lacks words that are quoted
 there, is taken out: no citation can be wrong about where its words come from. Whether those words prove the claim, it
-cannot know: it compares words and numbers.
+cannot know: it compares words and numbers. A model that is decoded here cannot write another number to begin with.
 """
 
 import re
@@ -39,6 +39,14 @@ class _Source:
 def plain(text: str) -> str:
     """Page text without the numbers of what can be clicked, its spaces single."""
     return " ".join(_REF.sub(r"\1", text).split())
+
+
+def citable(events: Sequence[Event]) -> tuple[int, ...] | None:
+    """The numbers that the answer to the last request may cite; None where a session has read nothing so far."""
+    last = max((i for i, e in enumerate(events) if isinstance(e, Request)), default=0)
+    if not any(e.result.readings for e in events if isinstance(e, Result)):
+        return None
+    return tuple(sorted(_sources(events[last:])))
 
 
 def cite(text: str, events: Sequence[Event], made: Sequence[Event]) -> tuple[str, tuple[Citation, ...]]:

@@ -18,7 +18,8 @@ class Sampling:
 
     ``choices`` limits the whole reply to one of the given strings (masked decoding), ``schema``, a JSON schema as
     JSON text, to a value of it. ``bias`` pairs token ids with nats added to their logits: above 0 boosts, minus
-    infinity bans.
+    infinity bans. ``marks`` are the numbers that the text may cite in brackets, None for any; a model that is not
+    decoded here may pass them over.
     """
 
     temperature: float = 0.0
@@ -33,6 +34,7 @@ class Sampling:
     choices: tuple[str, ...] = ()
     schema: str = ""
     bias: tuple[tuple[int, float], ...] = ()
+    marks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

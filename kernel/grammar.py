@@ -15,6 +15,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from llmos.kernel import frames, harmony
 from llmos.kernel.bits import Bits, pack
+from llmos.kernel.brackets import Brackets, Limit, Spot
 from llmos.kernel.codec import Codec
 from llmos.kernel.errors import ModelError
 from llmos.kernel.parse import Format
@@ -73,14 +74,29 @@ class Grammars:
         """The plain tokens, for :class:`Pointers`."""
         return Vocabulary(self.bytes_of, self._codec.control_ids)
 
-    def turn(self, tools: Sequence[Tool], thinking: bool = False, pointers: Pointers | None = None) -> "TurnGrammar":
-        """An assistant's turn: text, then calls of these tools alone, then its end."""
+    @cached_property
+    def brackets(self) -> Brackets:
+        """The tokens that marks of sources are made of, for :class:`Limit`."""
+        return Brackets(self.bytes_of, self._codec.control_ids, len(self.text) * 32)
+
+    def turn(
+        self,
+        tools: Sequence[Tool],
+        thinking: bool = False,
+        pointers: Pointers | None = None,
+        marks: Sequence[int] | None = None,
+    ) -> "TurnGrammar":
+        """An assistant's turn: text, then calls of these tools alone, then its end.
+
+        ``marks`` are the numbers that its text may cite, None for any.
+        """
         if self.form.style == "harmony":
             return TurnGrammar(self, None, "choice", self._calls(tools).deep_copy())
         calls = self._calls(tools) if tools and self.form.style != "free" else None
         made = TurnGrammar(self, calls, "think" if thinking else "text")
         made.open = bool(tools)
         made.pointers = pointers
+        made.limit = None if marks is None else Limit(self.brackets, marks)
         return made
 
     def choices(self, choices: Sequence[str]) -> "TurnGrammar":
@@ -133,24 +149,17 @@ class TurnGrammar:
         # Whether a call may begin.
         self.open = calls is not None
         self.pointers: Pointers | None = None
+        self.limit: Limit | None = None
+        self._spot = Spot()
         self._written = b""  # of the text, or of the call that is being made
 
     def mask(self, room: int | None = None) -> Bits:
         """Packed bits of the allowed ids, ``room`` tokens before the reply's end."""
+        if self._state == "text":
+            free = self._text(room)
+            return free if self.limit is None else self.limit.narrow(self._spot, free)
         rules = self._rules
         short = room is not None and room <= CLOSING_ROOM
-        if self._state == "text":
-            opens = self.open and not short and not (self.pointers and self.pointers.silent)
-            if opens and self.pointers and self.pointers.tool and not self._written:
-                return rules.next_call
-            free = rules.text_or_call if opens else rules.text
-            sentence = None if self.pointers is None else self.pointers.words(self._written, len(free) * 32)
-            if sentence is None:
-                return free
-            if not sentence.any():
-                return rules.done
-            # Instead of the sentence another call may begin.
-            return sentence | rules.next_call if opens and not self._written else sentence
         if self._state in ("call", "choice"):
             bits: Bits = np.frombuffer(self._matcher.compute_bitmask(), np.int32)
             if self.pointers is not None:
@@ -176,6 +185,8 @@ class TurnGrammar:
         self._first = False
         if state in ("call", "choice"):
             return self._inside(token)
+        if self.limit is not None and state == "text":
+            self._spot = self.limit.after(self._spot, token)
         if token in form.stops:
             self._state = "done"
         elif token in form.opens:
@@ -215,7 +226,24 @@ class TurnGrammar:
         made = TurnGrammar(self._rules, self._calls, self._state, matcher)
         made._first, made.open = self._first, self.open
         made.pointers, made._written = self.pointers, self._written
+        made.limit, made._spot = self.limit, self._spot
         return made
+
+    def _text(self, room: int | None) -> Bits:
+        """As :meth:`mask`, of the text before a call, whatever it cites."""
+        rules = self._rules
+        short = room is not None and room <= CLOSING_ROOM
+        opens = self.open and not short and not (self.pointers and self.pointers.silent)
+        if opens and self.pointers and self.pointers.tool and not self._written:
+            return rules.next_call
+        free = rules.text_or_call if opens else rules.text
+        sentence = None if self.pointers is None else self.pointers.words(self._written, len(free) * 32)
+        if sentence is None:
+            return free
+        if not sentence.any():
+            return rules.done
+        # Instead of the sentence another call may begin.
+        return sentence | rules.next_call if opens and not self._written else sentence
 
     def _bare(self, token: int) -> None:
         # A family without an opening id: a turn whose first token can begin a call is one.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from llmos.kernel.audit import call_hash
 from llmos.kernel.budget import Budget, Spent, runs_code
-from llmos.kernel.citations import cite, cited, told
+from llmos.kernel.citations import citable, cite, cited, told
 from llmos.kernel.context import Prompt, build
 from llmos.kernel.dispatch import Dispatcher, Permit, failed, frozen
 from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
@@ -151,7 +151,7 @@ class Kernel:
         if dropped:
             yield Paged(id="", dropped=dropped, tokens=room)
         tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
-        return Prompt(messages, tools, replace(self.sampling, max_tokens=tokens), label)
+        return Prompt(messages, tools, replace(self.sampling, max_tokens=tokens, marks=citable(self.events)), label)
 
     def _ponder(self, spent: Spent, calls: list[ToolCall | Malformed], how: Way) -> Generator[Event, None, bool]:
         """One assistant turn, thought about; whether that came to a reply."""

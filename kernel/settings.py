@@ -44,9 +44,10 @@ KEYS: Mapping[str, Key] = {
     "redact": Key("switch", False, "keep e-mail addresses, phone, account and card numbers from the model"),
     "memory": Key("switch", None, "give the kernel what is remembered; unset: for other models than its own"),
     "browser": Key("switch", None, "give the kernel the web; unset: for other models than its own"),
-    "search": Key("text", "", "the search engine: folder:PATH, site:URL, a SearXNG URL, duckduckgo or brave"),
+    "search": Key("text", "", "the search engine: folder:PATH, site:URL, a SearXNG URL, duckduckgo, brave, …"),
     "allow_hosts": Key("list", (), "private hosts that the browser may reach, such as localhost:8000"),
     "allow_posts": Key("list", (), "hosts that forms may be sent to"),
+    "browser_profile": Key("text", "", "the name under which the browser's cookies are kept; unset: they are not"),
     "image_model": Key("text", "", "the checkpoint that makes pictures: a folder or a hub name"),
     "index": Key("list", (), "where llmos persona search looks: URLs or files of lists of personas"),
     "int8": Key("switch", False, "weights of a byte each for local checkpoints"),
@@ -80,9 +81,8 @@ def load(
             found[name] = Setting(parsed(name, text, PREFIX + name.upper()), PREFIX + name.upper())
     for name, told in (flags or {}).items():
         if told is not None:
-            found[name] = Setting(
-                told, "--" + {"allow_hosts": "allow-host", "allow_posts": "allow-post"}.get(name, name)
-            )
+            option = {"allow_hosts": "allow-host", "allow_posts": "allow-post"}.get(name, name.replace("_", "-"))
+            found[name] = Setting(told, f"--{option}")
     return found
 
 

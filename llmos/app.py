@@ -61,7 +61,8 @@ class LLMOS:
     without it they are denied. ``allow`` names tools that may act without being asked about, as ``llmos policy allow``
     does for good. ``browser`` turns the browser's tools on or off, ``remembers`` the memory's; by default they are on
     for a model that is named and is not the embedded one, where this host can have them. ``allow_hosts`` (``host:80``)
-    may be reached though they are private, ``allow_posts`` may be sent forms; ``search`` is the engine. ``home`` is
+    may be reached though they are private, ``allow_posts`` may be sent forms; ``search`` is the engine,
+    ``browser_profile`` the name under which cookies are kept, which they are not without one. ``home`` is
     where sessions, grants, the memory and the audit are kept. ``strict``: the model never sees text that others wrote,
     but handles to it, and values of closed types taken from it by a model without tools. ``persona``: who speaks where
     a session does not say otherwise, a Persona, its name or its file; ``personas``: whom the kernel may ask.
@@ -85,6 +86,7 @@ class LLMOS:
     persona: Persona | str | None = None
     personas: Sequence[Persona | str] = ()
     image_model: str | None = None
+    browser_profile: str | None = None
 
     def __post_init__(self) -> None:
         home = config.home(self.home)
@@ -96,10 +98,10 @@ class LLMOS:
         self._surprise: Surprise | None = None
         self._open: list[Session] = []
         self._known: tuple[tuple[Secret, ...], Scanner] = ((), Scanner())
-        if self.allow_hosts or self.allow_posts or self.search:
+        if self.allow_hosts or self.allow_posts or self.search or self.browser_profile:
             from llmos.tools.browser_make import check
 
-            check(self.allow_hosts, self.allow_posts, self.search)
+            check(self.allow_hosts, self.allow_posts, self.search, self.browser_profile)
         self.audit = Audit(self.store.home)
         self._memory: Memory | None = None
         self.learned: set[str] = set()  # collections of personas that are up to date

@@ -21,6 +21,7 @@ import typer
 
 from llmos import (
     audit,
+    browser_cli,
     clean,
     config_cli,
     feedback_cli,
@@ -47,6 +48,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(memory_cli.app, name="memory")
 app.add_typer(models.app, name="models")
 app.add_typer(image_cli.app, name="image")
+app.add_typer(browser_cli.app, name="browser")
 app.add_typer(persona_cli.app, name="persona")
 app.add_typer(config_cli.app, name="config")
 app.add_typer(feedback_cli.app, name="traces")
@@ -102,9 +104,15 @@ Hosts = Annotated[
 Posts = Annotated[
     list[str] | None, typer.Option("--allow-post", metavar="HOST:PORT", help="A host that forms may be sent to.")
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option("--browser-profile", metavar="NAME", help="Keep the browser's cookies under a name: llmos browser."),
+]
 Search = Annotated[
     str | None,
-    typer.Option("--search", metavar="ENGINE", help="folder:PATH, site:URL, a SearXNG URL, duckduckgo or brave."),
+    typer.Option(
+        "--search", metavar="ENGINE", help="folder:PATH, site:URL, a SearXNG URL, duckduckgo, or one by key: brave, …"
+    ),
 ]
 Thinks = Annotated[
     str | None,
@@ -258,6 +266,7 @@ def run(
     allow_host: Hosts = None,
     allow_post: Posts = None,
     search: Search = None,
+    browser_profile: Profile = None,
     think: Thinks = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -279,6 +288,7 @@ def run(
     ask = screen.ask if isinstance(screen, Screen) and not deny else None
     approve = (lambda asked: asked.yes) if yes else ask
     web = {"browser": browser, "allow_hosts": allow_host, "allow_posts": allow_post, "search": search}
+    web |= {"browser_profile": browser_profile}
     flags = {"model": model, "seed": seed, "persona": persona, "redact": redact, "strict": strict, "memory": memory}
     chosen = config_cli.set_here(context, **flags, **web)
     with screen, LLMOS(approve=approve, **chosen) as system:
@@ -303,6 +313,7 @@ def eval(
     limit: Limit = None,
     failures: Failures = None,
     strict: Strict = None,
+    browser: Browser = None,
     json: Json = False,
 ) -> None:
     """Measure a model on requests with known answers."""
@@ -314,6 +325,7 @@ def eval(
         limit=limit,
         failures=Path(failures) if failures else None,
         strict=bool(strict),
+        browser=browser,
         progress=_progress,
     )
     print(jsonlib.dumps(report.public()) if json else report.text())

@@ -89,6 +89,7 @@ def set_here(context: typer.Context, **flags: Any) -> dict[str, Any]:
     made = {name: found[name].value for name in names}
     # The model set for good stands behind a persona's wish: it is looked up where both are known.
     made |= {"model": told.get("model"), "remembers": found["memory"].value, "search": found["search"].value or None}
+    made |= {"browser_profile": found["browser_profile"].value or None}
     return {**made, "persona": found["persona"].value or None}
 
 

@@ -1,6 +1,7 @@
 """A session's hands: the tools it is given beside the user's own. Knows neither models nor what may be called when."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.kernel.examples import knows
@@ -18,7 +19,8 @@ from llmos.tools.sandbox import Limits
 if TYPE_CHECKING:
     from llmos.memory.store import Memory
 
-Web = tuple[Sequence[str], Sequence[str], str | None]  # hosts that are allowed, those that forms may go to, the engine
+# Hosts that are allowed, those that forms may go to, the engine, and the home and name of a profile.
+Web = tuple[Sequence[str], Sequence[str], str | None, tuple[Path, str] | None]
 
 
 def make_python(log: SessionLog, quotas: Quotas, replaying: Replaying) -> PythonTool:

@@ -69,7 +69,8 @@ class Session:
         begun = next((e for e in log.events() if isinstance(e, Started)), None)
         self._persona = speakers.settle(persona, begun, system.store.home)
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
-        web = (system.allow_hosts, system.allow_posts, system.search) if browses else None
+        profile = (system.store.home, system.browser_profile) if system.browser_profile else None
+        web = (system.allow_hosts, system.allow_posts, system.search, profile) if browses else None
         memory = (lambda: system.memory) if self._remembers else None
         key = self._persona.key if self._persona else ""
         self._snapshots = Snapshots(log.workspace.parent)

@@ -65,6 +65,18 @@ def test_no_process_outlives_a_killed_session(chromium: None) -> None:
     assert gone(pids)
 
 
+def test_no_process_outlives_a_session_that_ends(chromium: None, site: Any, tmp_path: Path) -> None:
+    steps: list[ToolCall | str] = [ToolCall("1", "browser_open", {"url": site.url()}), "It is open."]
+    with LLMOS(model=Scripted(steps), home=tmp_path, browser=True, allow_hosts=[site.host]) as system:
+        session = system.session()
+        session.run(f"open {site.url()}")
+        web = next(tool for tool in session.tools if tool.name == "browser_open").close.__self__  # type: ignore[attr-defined]
+        pids = tree(web._chromium.box.pid())
+        assert len(pids) > 3
+        session.close()
+        assert gone(pids)
+
+
 def test_a_browser_that_dies_is_told_and_comes_back(act: Any, site: Any) -> None:
     act("open", url=site.url())
     act.web._chromium.box.kill("test")

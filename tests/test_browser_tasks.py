@@ -96,6 +96,12 @@ TASKS: list[tuple[str, Sequence[Step], str, int]] = [
 ]  # fmt: skip
 
 
+# Answers that are not taken from what a page says: they are computed, or say that something is not there.
+OWN = ("mean number of visitors?", "which year had most visitors?", "sum of the report?", "is there anything on zebras?",
+       "does the log speak of whales?")  # fmt: skip
+SOLVED: dict[str, int] = {}  # what was asked and answered well, with how many citations
+
+
 @pytest.fixture(scope="module")
 def talk(chromium: None, site: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, list[Any]]]:
     """A session whose model does the steps that are put into the list."""
@@ -132,12 +138,16 @@ def test_task(talk: Any, request_: str, steps: Sequence[Step], expected: str, le
         assert citation.time > 1_700_000_000
         assert citation.url in answer.text
         assert f"[{citation.number}]" in answer.text
+    SOLVED[request_] = len(answer.citations)
 
 
-def test_there_are_enough_tasks_and_claims_are_cited() -> None:
+def test_every_task_is_solved_and_what_is_taken_from_pages_is_cited() -> None:
     assert len(TASKS) >= 25
-    taken = [t for t in TASKS if "{n}" in str(t)]
-    assert all(t[3] for t in TASKS if t in taken)
+    if len(SOLVED) < len(TASKS):
+        pytest.skip("not every task was run and solved")
+    claims = [cited for asked, cited in SOLVED.items() if asked not in OWN]
+    assert len(claims) == len(TASKS) - len(OWN)
+    assert sum(cited > 0 for cited in claims) >= 0.9 * len(claims)
 
 
 def test_nothing_outside_is_opened_for_a_page(talk: Any, site: Any) -> None:

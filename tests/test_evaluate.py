@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
-from llmos.kernel.types import Answer, Artifact, ArtifactMade, Call, Event, Failure, Malformed, ToolCall
+from llmos.kernel.errors import UsageError
+from llmos.kernel.types import Answer, Artifact, ArtifactMade, Call, Citation, Event, Failure, Malformed, ToolCall
+from llmos.training.evaluate import read_items, served
 from llmos.training.scoring import Turn, contains, declines, judged, numbers, same_number
 
 
@@ -130,3 +133,37 @@ def test_a_failure_is_never_right() -> None:
     turn = judged(Turn("?", {"tool": None}, (Failure(id="", kind="model", message="gone"),)))
     assert turn.wrong == ("failure: model: gone",)
     assert turn.first_action
+
+
+def test_the_number_of_citations_is_judged() -> None:
+    cited = Answer(id="", text="180 kg [1].", citations=(Citation("Boat", "http://x/", "180 kg", 1), Citation("t", "")))
+    assert judged(Turn("?", {"cites": 1}, (cited,))).wrong == ()
+    assert judged(Turn("?", {"cites": 2}, (cited,))).wrong == ("cites: 1 of 2",)
+
+
+def test_a_site_is_served_while_its_items_run(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.txt").write_text("Here.")
+    file = tmp_path / "web.jsonl"
+    item = {"site": "pages", "prompt": "read {site}a.txt", "expect": {"tool": "browser_open", "cites": 1}}
+    file.write_text(json.dumps(item) + "\n" + json.dumps({"prompt": "1 + {site}", "expect": {}}))
+    with served(read_items(file)) as (items, hosts, search):
+        url = items[0].asked[0][0].removeprefix("read ")
+        assert urlopen(url).read() == b"Here."
+        assert (search, hosts[0] in url) == (f"site:{url.removesuffix('a.txt')}", True)
+        assert items[1].asked[0][0] == "1 + {site}"
+    with pytest.raises(OSError, match="refused"):
+        urlopen(url)
+    file.write_text(json.dumps({**item, "site": "nowhere"}))
+    with pytest.raises(UsageError, match="nowhere"):
+        read_items(file)
+
+
+def test_the_browsers_items_ask_for_each_of_its_acts() -> None:
+    items = read_items(Path(__file__).parent.parent / "training" / "eval" / "browser.jsonl")
+    wanted = [expect.get("tool") for item in items for _, expect in item.asked]
+    names = {name for tool in wanted for name in ([tool] if isinstance(tool, str) else tool or ())}
+    acts = "search open read click type select scroll back screenshot download tabs"
+    assert {f"browser_{act}" for act in acts.split()} <= names
+    assert sum(item.category == "tasks" for item in items) == 25
+    assert all("{site}" not in prompt or item.site for item in items for prompt, _ in item.asked)

@@ -2,7 +2,7 @@
 
 Each is a short name over one method of the session's :class:`Web`. What comes back is what a person can see, labelled
 as text of its host. Where a call leads is told to policy: to what the user named, to what was found on the way, or to
-an address that the model made up. It keeps no cookies beyond the session.
+an address that the model made up. A page that came with a profile's cookies is the user's own, and private.
 """
 
 import re
@@ -15,6 +15,7 @@ from llmos.kernel.tool import Capability, Reach, Tool, ToolContext, ToolError, T
 from llmos.kernel.types import Label, Reading
 from llmos.tools import page_view
 from llmos.tools.browser_check import self_test
+from llmos.tools.browser_profile import Profile
 from llmos.tools.browser_session import Keep, Web
 from llmos.tools.egress import Gate, Refused, parse
 from llmos.tools.marks import Marks
@@ -45,12 +46,13 @@ class BrowserTools:
         keep: Keep,
         marks: Marks,
         words: Callable[[], Iterable[str]] = lambda: (),
+        profile: Profile | None = None,
     ) -> None:
         hosts = gate.allowed | Gate.of(engine.hosts).allowed
         # What the user allowed beyond the engine's own host counts as found; the engine's only for the engine.
         self._allowed = gate.allowed
         self._gate = Gate(hosts, gate.posts, gate.resolve, gate.refusals)
-        self.web = Web(workspace, self._gate, keep, marks)
+        self.web = Web(workspace, self._gate, keep, marks, profile)
         self._engine, self._words = engine, words
 
     def tools(self) -> list[Tool]:
@@ -213,25 +215,29 @@ class BrowserTools:
             raise ToolError("no page is open; browser_open one first")
         made = self.web.screenshot()
         return ToolOutput(
-            f"[{Path(made.path).name}: picture of the page]", artifacts=(made,), label=_label(self.web.page.url)
+            f"[{Path(made.path).name}: picture of the page]",
+            artifacts=(made,),
+            label=_label(self.web.page.url, self.web.page.private),
         )
 
     def _download(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         line = self.web.download(str(arguments["url"]))
-        return ToolOutput(line, label=_label(line.split()[1]))
+        return ToolOutput(line, label=_label(line.split()[1], self.web.kept_cookies()))
 
     def _tabs(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
         if self.web.page is None and not (arguments.get("use") or arguments.get("close")):
             raise ToolError("no page is open; browser_open one first")
         rows = self.web.tabs(int(arguments.get("use") or 0), int(arguments.get("close") or 0))
-        return ToolOutput("\n".join(rows), label=Label(("web",), "untrusted"))
+        return ToolOutput(
+            "\n".join(rows), label=Label(("web",), "untrusted", "user" if self.web.kept_cookies() else "anyone")
+        )
 
 
 def show(page: Page, whole: bool = True) -> ToolOutput:
     """A page's part in view, with what is to be known of it; its whole text becomes a file where it is longer."""
     more = [f"part {page.at + 1} of {len(page.parts)}; browser_read with more goes on"] if len(page.parts) > 1 else []
     if page.number == 0:
-        return ToolOutput(page.text, label=_label(page.url))
+        return ToolOutput(page.text, label=_label(page.url, page.private))
     out = _told(page, page.parts[page.at], [*page.notes, *more] if whole else more)
     if whole and len(page.parts) > 1:
         return ToolOutput(
@@ -244,7 +250,7 @@ def _told(page: Page, text: str, notes: Iterable[str]) -> ToolOutput:
     head = f"[{page.number}] {' '.join(page.title.split())[:200]}\n{page.url[:500]}"
     told = "\n".join([head, *(f"({note})" for note in notes), "", text]).rstrip()
     readings = (Reading(page.number, " ".join(page.title.split())[:200], page.url, page.time, text),) if text else ()
-    return ToolOutput(told, label=_label(page.url), readings=readings)
+    return ToolOutput(told, label=_label(page.url, page.private), readings=readings)
 
 
 def named(words: Iterable[str]) -> set[str]:
@@ -270,8 +276,8 @@ def _nothing() -> str:
     return ""
 
 
-def _label(url: str) -> Label:
-    return Label((f"web:{urlsplit(url).hostname or 'page'}",), "untrusted")
+def _label(url: str, private: bool = False) -> Label:
+    return Label((f"web:{urlsplit(url).hostname or 'page'}",), "untrusted", "user" if private else "anyone")
 
 
 def _sums(parts: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ Knows the box, the pipe and tabs; nothing of policy or of what a page says.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmos.tools.browser_box import BrowserOff, ChromiumBox
@@ -64,6 +64,15 @@ class Chromium:
             self._news.wait_for(lambda: tab.closed, 10)
         if self.now is tab:
             self.now = self.tabs[-1]
+
+    def put_cookies(self, cookies: Sequence[Mapping[str, Any]]) -> None:
+        """Have these cookies from now on. Raises PageError where one is no cookie."""
+        if cookies:
+            self.pipe.call("Storage.setCookies", {"cookies": list(cookies)})
+
+    def cookies(self) -> list[dict[str, Any]]:
+        """All the cookies there are. Raises PageError, BrowserOff, TimeoutError."""
+        return list(self.pipe.call("Storage.getCookies").get("cookies", ()))
 
     def close(self) -> None:
         """End it and all its processes."""

@@ -51,7 +51,7 @@ _FLAGS = (
     "--disable-site-isolation-trials", "--renderer-process-limit=4",
     "--disable-features=IsolateOrigins,site-per-process,Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,"
     "InterestFeedContentSuggestions,CalculateNativeWinOcclusion,AutofillServerCommunication,NetworkPrediction,"
-    "PreloadMediaEngagementData,PaintHolding,WebRtcHideLocalIpsWithMdns,SpareRendererForSitePerProcess",
+    "PreloadMediaEngagementData,PreconnectToSearch,PaintHolding,WebRtcHideLocalIpsWithMdns,SpareRendererForSitePerProcess",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp", "--force-webrtc-ip-handling-policy",
     "--dns-prefetch-disable",
     "--lang=en-US", "--window-size=1280,900", "--blink-settings=imagesEnabled=true",

@@ -4,11 +4,11 @@ Acts are methods that return a page or a line; browser.py makes tools of them. K
 remembers which addresses were found where, and says so when asked.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 from llmos.kernel import beneath
 from llmos.kernel.hygiene import clean
@@ -19,6 +19,7 @@ from llmos.tools.browser_box import BrowserOff
 from llmos.tools.browser_chromium import Chromium
 from llmos.tools.browser_frame import Download
 from llmos.tools.browser_pipe import PageError
+from llmos.tools.browser_profile import Profile, ProfileError
 from llmos.tools.browser_tab import Tab
 from llmos.tools.egress import Gate, Refused, parse
 from llmos.tools.egress_http import Fetched, Headers, Meter, Truncated, fetch
@@ -28,27 +29,53 @@ from llmos.tools.page_view import Page
 OPEN = 25.0  # seconds for a page to come
 ACT = 10.0
 MAX_FOUND = 50_000
+TIDY = 10  # pages after which Chromium is told to free what it has left
 Keep = Callable[[str, bytes], str]  # a download's name and bytes, to the name it is kept under
 
 
 class Web:
-    """A session's browser. ``keep`` puts a download among the session's files; pages are numbered by ``marks``."""
+    """A session's browser. ``keep`` puts a download among the session's files; pages are numbered by ``marks``.
 
-    def __init__(self, workspace: Path, gate: Gate, keep: Keep, marks: Marks) -> None:
+    With a ``profile`` its cookies are there, and kept; without one none outlive the session.
+    """
+
+    def __init__(self, workspace: Path, gate: Gate, keep: Keep, marks: Marks, profile: Profile | None = None) -> None:
         self.workspace, self.gate, self._keep, self._marks = workspace, gate, keep, marks
+        self._profile = profile
         self.meter = Meter()
         self.page: Page | None = None
         self.found: set[str] = set()
         self.links: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._chromium: Chromium | None = None
-        self._shots = 0
+        self._shots = self._looks = 0
 
     def close(self) -> None:
-        """End the browser; nothing of it stays but what is in the workspace."""
+        """End the browser; nothing of it stays but what is in the workspace, and a profile's cookies."""
+        if self._chromium is not None:
+            with contextlib.suppress(PageError, BrowserOff, TimeoutError, OSError):
+                self._keep_cookies()
+        self._end()
+
+    def _end(self) -> None:
         if self._chromium is not None:
             self._chromium.close()
             self._chromium = None
+        if self._profile is not None:
+            self._profile.give_back()
+
+    # --- a profile's cookies ---
+
+    def kept_cookies(self) -> bool:
+        """Whether there is a profile, and the page in use came with cookies of it: then it may be the user's own."""
+        if self._profile is None or self._chromium is None:
+            return False
+        tab = self._chromium.now
+        return bool(tab.pipe.call("Network.getCookies", session=tab.session).get("cookies"))
+
+    def _keep_cookies(self) -> None:
+        if self._profile is not None and self._chromium is not None and self._chromium.alive():
+            self._profile.keep(self._chromium.cookies())
 
     # --- addresses ---
 
@@ -91,7 +118,7 @@ class Web:
         tab.open(wanted, OPEN)
         if tab.download is None and tab.error.startswith("net::"):
             raise ToolError(f"{wanted} cannot be opened: {self._why(wanted, tab.error, refusals)}")
-        if tab.status in (403, 502) and (mine := self._mine(wanted, refusals)):
+        if tab.status in (403, 502) and (mine := self._mine((wanted, tab.url), refusals)):
             raise ToolError(f"{wanted} cannot be opened: {mine}")
         return self._look(tab, asked=wanted)
 
@@ -252,8 +279,11 @@ class Web:
             raise ToolError(f"the browser ended ({why or 'Chromium is gone'}); open the page again")
         if self._chromium is None:
             try:
+                cookies = self._profile.take() if self._profile is not None else []
                 self._chromium = Chromium(self.gate, self.meter)
-            except BrowserOff as error:
+                self._chromium.put_cookies(cookies)
+            except (BrowserOff, ProfileError, PageError) as error:
+                self._end()
                 raise ToolError(str(error)) from None
         return self._chromium
 
@@ -281,7 +311,7 @@ class Web:
         if opened:
             chromium.now = tab = opened[-1]
             tab.settle(time.monotonic() + OPEN)
-        if tab.status in (403, 502) and (mine := self._mine(tab.url, refusals)):
+        if tab.status in (403, 502) and (mine := self._mine((tab.url,), refusals)):
             raise ToolError(f"{tab.url[:200]} cannot be opened: {mine}")
         page = self._look(tab)
         page.notes += [f"opened in a new tab, {len(chromium.tabs)} are open"] * bool(opened)
@@ -289,10 +319,12 @@ class Web:
         page.notes += [f"not done: {r.partition(': ')[2]}" for r in sent[:1]]
         return page
 
-    def _mine(self, url: str, refusals: int) -> str:
+    def _mine(self, urls: Sequence[str], refusals: int) -> str:
         """The gate's own words, where the answer that came was its refusal."""
         said = self.gate.refusals[refusals:]
-        fitting = [r for r in said if r.startswith(url[:150])] or said[-1:]
+        fitting = [r for r in said if r.startswith(tuple(url[:150] for url in urls if url))]
+        # Chromium asks for hosts of its own accord too, without a page's address.
+        fitting = fitting or [r for r in said if r.startswith("http")][-1:]
         return fitting[0].partition(": ")[2] if fitting else ""
 
     def _why(self, url: str, error: str, refusals: int) -> str:
@@ -301,6 +333,18 @@ class Web:
         return mine[-1].partition(": ")[2] if mine else error.removeprefix("net::").replace("_", " ").lower()
 
     def _look(self, tab: Tab, asked: str = "") -> Page:
+        page = self._seen(tab, asked)
+        self._looks += 1
+        if self._looks % TIDY == 0:  # pages that were left wait for room to run short, which takes some fifty of them
+            with contextlib.suppress(BrowserOff):
+                tab.pipe.post("HeapProfiler.collectGarbage", session=tab.session)
+        if self._profile is not None:
+            page.private = self.kept_cookies()
+            with contextlib.suppress(OSError):  # a full disk: what was there before stays
+                self._keep_cookies()
+        return page
+
+    def _seen(self, tab: Tab, asked: str) -> Page:
         if tab.download is not None:
             return self._document(tab.download)
         try:
@@ -345,10 +389,6 @@ class Web:
         number = self._numbers.get(url) or self._numbers.setdefault(url, self._marks.take())
         self.page = Page(number, url, title or url, round(time.time(), 3), page_view.parts(lines), notes)
         return self.page
-
-    def join(self, base: str, href: str) -> str:
-        """Where a link of a page leads."""
-        return urljoin(base, href)
 
 
 def _quoted(text: str) -> str:

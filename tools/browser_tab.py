@@ -20,13 +20,8 @@ SETTLE = 3.0  # at most so many seconds for that
 MAX_FRAMES = 20
 TALL = 10_000  # pixels that are laid out at once, so that what loads lazily does
 SHOWN = (
-    "text/html",
-    "application/xhtml+xml",
-    "text/plain",
-    "text/xml",
-    "application/xml",
-    "image/",
-    "application/json",
+    *("text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"),
+    *("image/", "application/json"),
 )
 _NO_WAIT = {"EventSource", "WebSocket", "Media", "Ping", "Prefetch"}
 
@@ -192,7 +187,7 @@ class Tab:
         if self.download is None and "loaderId" in done:
             with self._news:  # what was there before may still tell that it has loaded
                 self._news.wait_for(lambda: done["loaderId"] in self._shown or self.download or self.closed, SETTLE)
-            self.settle(until)
+            self._load(until)  # what comes after that, see() waits for
             if done["loaderId"] not in self._shown and self.download is None:
                 self._placed()
 
@@ -204,14 +199,22 @@ class Tab:
 
     def settle(self, until: float) -> None:
         """Wait for the page's load, then for its requests to end."""
+        self._load(until)
+        self._quiet(until, time.monotonic() - QUIET / 2)
+
+    def _load(self, until: float) -> None:
         with self._news:
             while not self._loaded and self.download is None and not self._over(until):
                 self._news.wait(min(0.5, max(until - time.monotonic(), 0.0)))
             if not self._loaded and self.download is None:
                 self.error = "not all of it came: it was still loading"
                 self.pipe.post("Page.stopLoading", session=self.session)
+
+    def _quiet(self, until: float, since: float) -> None:
+        """Wait until no request has been under way for a moment; that of ``since`` counts as one."""
+        with self._news:
             end = min(until, time.monotonic() + SETTLE)
-            self._changed = max(self._changed, time.monotonic() - QUIET / 2)
+            self._changed = max(self._changed, since)
             while not self._over(end):
                 left = self._changed + QUIET - time.monotonic()
                 if not self._loading and left <= 0:
@@ -238,14 +241,16 @@ class Tab:
 
     def see(self) -> Frame:
         """All that a person can see of the page, frames in their places."""
-        seen = self._snapshot(self._frame)
-        if seen.height > seen.view + 50 and not seen.over:
+        asked, now = "document.documentElement", time.monotonic()
+        height, view = self.script(f"{asked} ? [{asked}.scrollHeight, innerHeight] : [0, 0]")
+        if tall := view + 50 < height < 50 * TALL:
             # Once as a tall window: what loads when it comes into view does so now.
-            self.size(min(seen.height, TALL))
+            self.size(min(height, TALL))
             self.painted()
-            self.settle(time.monotonic() + SETTLE)
+        self._quiet(time.monotonic() + SETTLE, now - QUIET / 2)
+        if tall:
             self.size()
-            seen = self._snapshot(self._frame)
+        seen = self._snapshot(self._frame)
         self._splice(seen, self._frame, 0, [MAX_FRAMES])
         self.title = seen.title
         return seen
@@ -303,7 +308,6 @@ class Tab:
         asked = {"expression": f"Promise.race([{drawn}, {limit}])", "contextId": self._world(self._frame)}
         with contextlib.suppress(PageError, TimeoutError):
             self.pipe.call("Runtime.evaluate", {**asked, "awaitPromise": True}, self.session, 10)
-        self._changed = time.monotonic()
 
     def script(self, expression: str, frame: str = "") -> Any:
         """What a call of the walker gives, in the frame's isolated world."""
@@ -362,13 +366,8 @@ class Tab:
     def click(self, x: float, y: float) -> None:
         """Press and let go."""
         for kind, held in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
-            shape = {
-                "type": kind,
-                "x": x,
-                "y": y,
-                "button": "none" if kind == "mouseMoved" else "left",
-                "buttons": held,
-            }
+            button = "none" if kind == "mouseMoved" else "left"
+            shape = {"type": kind, "x": x, "y": y, "button": button, "buttons": held}
             # Answered when the page has taken it: what a click begins has begun then.
             self._press("Input.dispatchMouseEvent", {**shape, "clickCount": int(kind != "mouseMoved")})
 

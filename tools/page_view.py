@@ -26,7 +26,10 @@ _REF = re.compile(r"\[([^\[\]\n]*)\]\{\d+\}")
 
 @dataclass(slots=True)
 class Page:
-    """A page that was read: what it is, and its visible text in parts; ``at`` is the part shown last."""
+    """A page that was read: what it is, and its visible text in parts; ``at`` is the part shown last.
+
+    ``private``: it came with cookies that the user keeps.
+    """
 
     number: int
     url: str
@@ -36,6 +39,7 @@ class Page:
     notes: list[str] = field(default_factory=list)
     blocks: Sequence[Mapping[str, Any]] = ()
     at: int = 0
+    private: bool = False
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
 """Searching behind one small protocol: words in, titles with URLs and snippets out.
 
-Which engine is a setting: a folder of files, a site, a SearXNG server, DuckDuckGo's page, Brave by key. Engines reach
+Which engine is a setting: a folder of files, a site, a SearXNG server, DuckDuckGo's page, others by key. Engines reach
 out by the same gate as the browser, never by themselves. Knows no pages and no model.
 """
 
@@ -43,12 +43,12 @@ class Engine(Protocol):
 
 
 def choose(setting: str | None = None) -> Engine:
-    """The engine of a setting: ``folder:PATH``, ``site:URL``, a SearXNG server's URL, ``duckduckgo``, ``brave``.
+    """The engine of a setting: ``folder:PATH``, ``site:URL``, a SearXNG server's URL, ``duckduckgo``, or one by key.
 
     Without one ``$LLMOS_SEARCH``, else DuckDuckGo. Raises ValueError for what is none of these.
     """
     from llmos.tools.search_local import Folder, Site
-    from llmos.tools.search_web import Brave, DuckDuckGo, SearXNG
+    from llmos.tools.search_web import BY_KEY, DuckDuckGo, SearXNG, keyed
 
     wanted = (setting or os.environ.get("LLMOS_SEARCH") or "duckduckgo").strip()
     if wanted.startswith("folder:"):
@@ -62,11 +62,9 @@ def choose(setting: str | None = None) -> Engine:
         return SearXNG(wanted)
     if wanted.lower() == "duckduckgo":
         return DuckDuckGo()
-    if wanted.lower() == "brave":
-        key = os.environ.get("BRAVE_API_KEY", "")
-        if not key:
-            raise ValueError("Brave needs a key: export BRAVE_API_KEY=…")
-        return Brave(key)
+    if engine := keyed(wanted):
+        return engine
     raise ValueError(
-        f"there is no search engine {wanted!r}; there are: folder:PATH, site:URL, a SearXNG URL, duckduckgo, brave"
+        f"there is no search engine {wanted!r}; there are: folder:PATH, site:URL, a SearXNG URL, duckduckgo,"
+        f" {', '.join(BY_KEY)}"
     )

@@ -1,6 +1,12 @@
-"""Engines of the web: a SearXNG server, DuckDuckGo's HTML page, Brave by key. Their answers are others' text."""
+"""Engines of the web: a SearXNG server, DuckDuckGo's HTML page, and others by key. Their answers are others' text.
+
+Those by key are a table: where each is asked, how it takes its key, and what its results are called.
+"""
 
 import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
@@ -53,23 +59,98 @@ class SearXNG:
         return _hits(data.get("results") if isinstance(data, dict) else None, "title", "url", "content", most)
 
 
-class Brave:
-    """Brave's search interface, by key."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An engine that wants a key, or two: the variables these are in, and ``{0}``, ``{1}`` where they are sent.
 
-    name = "Brave"
+    ``url`` has ``{query}`` and ``{most}`` too. ``rows`` is the way to the results in its JSON, ``names`` what title,
+    address and snippet are called there.
+    """
+
+    name: str
+    url: str
+    rows: tuple[str, ...]
+    names: tuple[str, str, str]
+    variables: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+BY_KEY: Mapping[str, Kind] = {
+    "brave": Kind(
+        "Brave",
+        "https://api.search.brave.com/res/v1/web/search?count={most}&q={query}",
+        ("web", "results"),
+        ("title", "url", "description"),
+        ("BRAVE_API_KEY",),
+        (("X-Subscription-Token", "{0}"),),
+    ),
+    "kagi": Kind(
+        "Kagi",
+        "https://kagi.com/api/v0/search?limit={most}&q={query}",
+        ("data",),
+        ("title", "url", "snippet"),
+        ("KAGI_API_KEY",),
+        (("Authorization", "Bot {0}"),),
+    ),
+    "mojeek": Kind(
+        "Mojeek",
+        "https://api.mojeek.com/search?fmt=json&t={most}&api_key={0}&q={query}",
+        ("response", "results"),
+        ("title", "url", "desc"),
+        ("MOJEEK_API_KEY",),
+    ),
+    "google": Kind(
+        "Google",
+        "https://www.googleapis.com/customsearch/v1?num={most}&key={0}&cx={1}&q={query}",
+        ("items",),
+        ("title", "link", "snippet"),
+        ("GOOGLE_API_KEY", "GOOGLE_CSE_ID"),
+    ),
+}
+
+
+class Keyed:
+    """An engine of :data:`BY_KEY`, with its keys."""
+
     hosts: tuple[str, ...] = ()
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, kind: Kind, *keys: str) -> None:
+        self._kind, self._keys = kind, keys
+        self.name = kind.name
 
     def search(self, query: str, fetch: Fetch, most: int = 8) -> list[Hit]:
         """As Engine says."""
-        url = f"https://api.search.brave.com/res/v1/web/search?count={most}&q={quote_plus(query)}"
-        found = _get(fetch, url, self.name, [("X-Subscription-Token", self._key), ("Accept", "application/json")])
-        data = _data(found, self.name)
-        web = data.get("web") if isinstance(data, dict) else None
-        rows = web.get("results") if isinstance(web, dict) else None
-        return _hits(rows, "title", "url", "description", most)
+        url = self._kind.url.format(*map(quote_plus, self._keys), query=quote_plus(query), most=most)
+        headers = [(name, value.format(*self._keys)) for name, value in self._kind.headers]
+        try:
+            found: Any = _data(_get(fetch, url, self.name, [*headers, ("Accept", "application/json")]), self.name)
+        except SearchError as error:
+            raise SearchError(_without(str(error), self._keys)) from None
+        for step in self._kind.rows:
+            found = found.get(step) if isinstance(found, dict) else None
+        return _hits(found, *self._kind.names, most)
+
+
+def keyed(name: str) -> Keyed | None:
+    """The engine of this name, with the keys of the environment; None for no name of one.
+
+    Raises ValueError where a key is not set.
+    """
+    kind = BY_KEY.get(name.lower())
+    if kind is None:
+        return None
+    keys = [os.environ.get(variable, "") for variable in kind.variables]
+    if not all(keys):
+        told = " ".join(f"{variable}=…" for variable in kind.variables)
+        raise ValueError(f"{kind.name} needs a key: export {told}")
+    return Keyed(kind, *keys)
+
+
+def _without(text: str, keys: tuple[str, ...]) -> str:
+    """A line without the keys that an address in it may hold."""
+    for key in keys:
+        text = text.replace(f"={quote_plus(key)}&", "=…&")
+    return text
 
 
 class DuckDuckGo:

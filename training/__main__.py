@@ -5,6 +5,8 @@ pretrain    next-word prediction on plain English
 finetune    assistant dialogues with tool calls
 rank        the encoder that finds what was taught again
 install     the result as package data in kernel/weights, with what it was taught
+
+browsing, alone, writes dialogues with the browser as JSON lines, for larger checkpoints.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import torch
 
 from llmos.kernel.examples import RANKER, TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
-from llmos.training import finetune, pretrain, rank, recall, tokenizer
+from llmos.training import browsing, finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, Budget, save_weights
 from llmos.training.stories import stories
 
@@ -72,7 +74,10 @@ def main() -> None:
     """Run the steps asked for, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m llmos.training", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "step", nargs="?", default="all", choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install"]
+        "step",
+        nargs="?",
+        default="all",
+        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "browsing"],
     )
     parser.add_argument(
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
@@ -93,6 +98,10 @@ def main() -> None:
         config = shape(options.hidden, options.layers)
     except ValueError as error:
         parser.error(str(error))
+    if options.step == "browsing":
+        browsing.write(options.out / "browsing.jsonl", options.dialogues, options.seed)
+        print(f"written: {options.out / 'browsing.jsonl'}")
+        return
     torch.set_num_threads(max(1, torch.get_num_threads()))
     first, second = options.out / "pre", options.out / "tuned"
     began = time.monotonic()

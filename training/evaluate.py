@@ -10,7 +10,11 @@ One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``catego
 - ``columns``: each is in the plot's record (``plot-1.json`` beside ``plot-1.png``) or in the code of a call
 - ``prompt``: texts that all stand in the ``prompt`` of the first call, in any case
 - ``arguments``: what the first call was given, by name
+- ``cites``: so many pages or passages are cited, or more
 - ``refuses``: no call, and the answer declines
+
+An item with a ``site``, a folder of pages, is about that site: it is served on loopback, allowed and searched where the
+browser is on, and its address stands for ``{site}`` in the prompts.
 
 Shares come with Wilson's 95% interval. Knows nothing of models; it measures what the public door gives.
 """
@@ -21,8 +25,10 @@ import os
 import platform
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +39,7 @@ from llmos.kernel.types import Answer, Event, Failure, ToolCall
 from llmos.training.scoring import Expect, Turn, judged
 
 Progress = Callable[[int, int, int], None]
-KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses"}
+KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "cites", "refuses"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Item:
     files: tuple[Path, ...]
     asked: tuple[tuple[str, Expect], ...]
     turns: tuple[Turn, ...] = ()
+    site: Path | None = None
 
     @property
     def passed(self) -> bool:
@@ -96,22 +103,49 @@ def evaluate_file(
     failures: Path | None = None,
     home: Path | None = None,
     strict: bool = False,
+    browser: bool | None = None,
     progress: Progress = lambda done, total, passed: None,
 ) -> Report:
     """Measure a model on a file of requests, in a temporary home unless one is given; write what failed.
 
-    ``strict``: in strict mode. Raises UsageError for a file that cannot be read or written, ModelError for a model that
-    cannot be loaded.
+    ``strict``: in strict mode. ``browser``: with the web, or without it. Raises UsageError for a file that cannot be
+    read or written, ModelError for a model that cannot be loaded.
     """
     items = read_items(path)[:limit]
     if failures is not None:
         write_failures(failures, ())  # now rather than after an hour
     with tempfile.TemporaryDirectory(prefix="llmos-eval-", ignore_cleanup_errors=True) as folder:
-        with LLMOS(model=model, home=home or folder, strict=strict) as system:
-            report = evaluate(system, items, path.stem, progress)
+        with served(items) as (items, hosts, search):
+            web: dict[str, Any] = {"browser": browser, "allow_hosts": hosts, "search": search}
+            with LLMOS(model=model, home=home or folder, strict=strict, **web) as system:
+                report = evaluate(system, items, path.stem, progress)
         if failures is not None:
             write_failures(failures, report.items)
     return report
+
+
+@contextmanager
+def served(items: Sequence[Item]) -> Iterator[tuple[list[Item], list[str], str | None]]:
+    """The items with addresses for ``{site}``, the hosts of these, and the engine that searches the first of them."""
+    from llmos.training.site import Site
+
+    sites = {folder: Site(folder) for folder in dict.fromkeys(i.site for i in items if i.site is not None)}
+    for site in sites.values():
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+    try:
+        yield (
+            [_placed(item, sites[item.site].url()) if item.site is not None else item for item in items],
+            [site.host for site in sites.values()],
+            next((f"site:{site.url()}" for site in sites.values()), None),
+        )
+    finally:
+        for site in sites.values():
+            site.shutdown()
+            site.server_close()
+
+
+def _placed(item: Item, url: str) -> Item:
+    return replace(item, asked=tuple((prompt.replace("{site}", url), expect) for prompt, expect in item.asked))
 
 
 def evaluate(
@@ -134,7 +168,7 @@ def run_item(system: LLMOS, item: Item) -> Item:
             events = run_turn(session, prompt, item.files if number == 0 else ())
             schemas = {tool.name: tool.parameters for tool in session.tools}
             turns.append(judged(Turn(prompt, expect, events, schemas)))
-    return Item(item.id, item.category, item.files, item.asked, tuple(turns))
+    return replace(item, turns=tuple(turns))
 
 
 def run_turn(session: Session, prompt: str, files: Sequence[Path]) -> tuple[Event, ...]:
@@ -165,17 +199,18 @@ def _item(line: str, where: str, folder: Path) -> Item:
         turns = data.get("turns", [data])
         asked = tuple((str(t["prompt"]), dict(t["expect"])) for t in turns)
         files = tuple(folder / f for f in data.get("files", ()))
+        site = folder / data["site"] if data.get("site") else None
         unknown = {key for _, expect in asked for key in expect} - KEYS
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{where}: needs id, prompt and expect, or turns ({type(error).__name__}: {error})") from error
-    missing = next((f for f in files if not f.is_file()), None)
+    missing = next((f for f in files if not f.is_file()), site if site and not site.is_dir() else None)
     if missing or unknown or not asked:
         problem = (
             f"no file {missing}" if missing else f"unknown: {', '.join(sorted(unknown))}" if unknown else "no turns"
         )
         raise UsageError(f"{where}: {problem}")
     category = data.get("category") or ("conversations" if "turns" in data else "requests")
-    return Item(str(data.get("id", where)), str(category), files, asked)
+    return Item(str(data.get("id", where)), str(category), files, asked, site=site)
 
 
 def write_failures(path: Path, items: Iterable[Item]) -> None:

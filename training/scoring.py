@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from llmos.kernel.types import Answer, ArtifactMade, Call, Event, Failure, Malformed, Result, ToolCall
+from llmos.kernel.types import Answer, ArtifactMade, Call, Citation, Event, Failure, Malformed, Result, ToolCall
 
 Expect = Mapping[str, Any]
 
@@ -38,6 +38,11 @@ class Turn:
     def text(self) -> str:
         """The answer's text; empty when there was none."""
         return next((e.text for e in self.events if isinstance(e, Answer)), "")
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """What the answer cites by its marks."""
+        return tuple(c for e in self.events if isinstance(e, Answer) for c in e.citations if c.number)
 
     @property
     def calls(self) -> list[ToolCall | Malformed]:
@@ -92,6 +97,8 @@ def judge(turn: Turn) -> list[str]:
     if expect.get("columns"):
         shown = plotted(turn)
         wrong += [f"columns: {c} is not used" for c in expect["columns"] if not stands_in(c.casefold(), shown)]
+    if len(turn.citations) < expect.get("cites", 0):
+        wrong.append(f"cites: {len(turn.citations)} of {expect['cites']}")
     if expect.get("refuses") and (turn.calls or not declines(text)):
         wrong.append("refuses: it does not decline")
     return wrong
