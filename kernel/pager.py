@@ -5,7 +5,7 @@ never leave. Fits are exact: every choice is counted by the model's own tokenize
 the window holds, so that a turn costs the same after five hundred as after fifty.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.kernel.context import Count, history
@@ -29,10 +29,17 @@ class Page:
 PageOut = Callable[[Page], None]
 
 
-def page(system: str, events: Sequence[Event], count: Count, room: int, page_out: PageOut) -> tuple[list[Message], int]:
+def page(
+    system: str,
+    events: Sequence[Event],
+    count: Count,
+    room: int,
+    page_out: PageOut,
+    done: Container[int] = (),
+) -> tuple[list[Message], int]:
     """Messages of at most ``room`` tokens, and how many turns left; those went to ``page_out`` first, with big results.
 
-    Where the current turn alone does not fit, its earlier results are shortened too, then the model refuses it.
+    Turns whose number is in ``done`` went there before. Where the current turn alone does not fit, its earlier results are shortened too, then the model refuses it.
     """
     first = Message("system", (Part(system, Source("system")),))
     turns, lines = _turns(events), min(_LINES, room // _ROOM)
@@ -47,7 +54,7 @@ def page(system: str, events: Sequence[Event], count: Count, room: int, page_out
         return kept(len(turns), slim=False), 0
     newest = _most(len(turns), lambda n: count(kept(n)) <= room)
     for number, turn in enumerate(turns[:-1], 1):
-        if number <= len(turns) - newest or _has_big(turn):
+        if number not in done and (number <= len(turns) - newest or _has_big(turn)):
             page_out(Page(number, _told(turn), context_label(turn)))
     messages = kept(newest)
     if count(messages) > room:

@@ -283,6 +283,7 @@ class Session:
             audit=self._audit,
             room=self._log.check_files,
             page_out=self._page_out if self._remembers else None,
+            paged=self._paged,
             improbable=system.surprise().signals,
             aside=aside,
         )

@@ -9,7 +9,7 @@ from llmos.tools.marks import Marks
 from llmos.tools.passages import SHOWN, Search, shown
 
 PASSAGES = 5
-NOTHING = "nothing that is kept speaks of this; say so if the answer rests on it"
+NOTHING = "nothing that is kept speaks of this; if this conversation does not either, say so"
 _FITS = 0.2  # a cosine below which nothing found speaks of the question
 
 
@@ -17,10 +17,11 @@ def make_recall(search: Search, marks: Marks) -> Tool:
     """The tool over a search of the memory."""
 
     def run(arguments: Mapping[str, Any], context: ToolContext) -> ToolOutput:
-        hits = search(arguments["query"], PASSAGES)
+        query = str(arguments["query"])
+        hits = search(query, PASSAGES)
         if not hits or max(hit.likeness for hit in hits) < _FITS:
             return ToolOutput(NOTHING, typed=NOTHING, label=PLAIN)
-        return shown(hits, marks)
+        return shown(hits, marks, context.room(), query)
 
     return Tool(
         name="recall",
