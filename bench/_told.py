@@ -51,24 +51,20 @@ class Turn:
 
 
 def talk(turns: int, facts: int, seed: int = 7) -> list[Turn]:
-    """So many turns, in which so many facts are told, and each is asked for at a later turn. ``facts`` is at most 50.
+    """So many turns, in which so many facts, at most 50, are told at random turns, and each is asked for once.
 
-    Each is told in the first half, or up to 40 turns before it is asked for, so that some are near and most are far.
+    It is asked for at any turn after the one that told it, all as likely.
     """
     choose = random.Random(seed)
-    pairs = [_fact(kind, n, choose) for n in range(facts) for kind in [_KINDS[n % len(_KINDS)]]]
-    choose.shuffle(pairs)
-    places = sorted(choose.sample(range(turns), 2 * facts))
+    pairs = [_fact(_KINDS[n % len(_KINDS)], n, choose) for n in range(facts)]
     made: list[Turn | None] = [None] * turns
-    waiting: list[tuple[str, str]] = []
-    for nth, place in enumerate(places):
-        left = 2 * facts - nth
-        if pairs and (not waiting or (left > len(waiting) + 1 and choose.random() < 0.6)):
-            waiting.append(pairs.pop())
-            made[place] = Turn(waiting[-1][0])
-        else:
-            told, asked = waiting.pop(choose.randrange(len(waiting)))
-            made[place] = Turn(asked, told)
+    choose.shuffle(pairs)
+    places = sorted(choose.sample(range(turns * 9 // 10), facts), reverse=True)  # the last have the least choice
+    for place, (told, _) in zip(places, pairs, strict=True):
+        made[place] = Turn(told)
+    for place, (told, asked) in zip(places, pairs, strict=True):
+        later = choose.choice([n for n in range(place + 1, turns) if made[n] is None])
+        made[later] = Turn(asked, told)
     return [turn or Turn(_chatter(n, choose)) for n, turn in enumerate(made)]
 
 

@@ -30,7 +30,7 @@ Persona = Annotated[str, typer.Option("--persona", metavar="NAME", help="For thi
 Query = Annotated[list[str], typer.Argument(metavar="WORDS", help="What to find, in your words.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=200, metavar="N", help="At most so many.")]
 Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Only what has this in its name or path.")]
-Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only these: file, note or attached.")]
+Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only these: file, note, skill or attached.")]
 By = Annotated[Literal["hybrid", "vectors", "words"], typer.Option("--by", help="By meaning, by words, or both.")]
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER", help="Numbers, as llmos memory list shows them.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Its number, as llmos memory list shows it.")]

@@ -43,7 +43,7 @@ from llmos.kernel.types import (
     Verdict,
 )
 from llmos.kernel.worker import ToolThread
-from llmos.memory import personas, quotas, room
+from llmos.memory import personas, quotas, room, skills
 from llmos.memory.log import SessionLog
 from llmos.memory.snapshots import Snapshots
 from llmos.memory.veil import Veil
@@ -71,10 +71,9 @@ class Session:
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
         web = (system.allow_hosts, system.allow_posts, system.search) if browses else None
         memory = (lambda: system.memory) if self._remembers else None
-        key = self._persona.key if self._persona else ""
         self._snapshots = Snapshots(log.workspace.parent)
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, key)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key())
         self._worker = ToolThread()
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
@@ -140,7 +139,7 @@ class Session:
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
         memory = self._system.memory if self._remembers else None
-        left = branching.Left(self.path(), asked, self.id, self._persona.key if self._persona else "", again)
+        left = branching.Left(self.path(), asked, self.id, self._key(), again)
         self._note(Branched(id="", parent=asked.parent))
         self._python.rewind(hands.good_code(self.path()))
         self._paged.clear()
@@ -179,6 +178,8 @@ class Session:
         """
         made = branching.judged(self._log.events(), verdict, note, answer)
         self._note(made)
+        if self._system.skills and self._remembers:
+            skills.judged(self._system.memory, self._log.events(), made, self._key(), self.id)
         return made
 
     def _note(self, event: Branched | Verdict) -> None:
@@ -230,7 +231,7 @@ class Session:
             yield started
         self._purse = Purse()
         wished = self._persona.think if self._persona else 0.0
-        yield from self._kernel(model, scrub).run(request, attachments, label, think or wished or None)
+        yield from self._kernel(model, scrub, request).run(request, attachments, label, think or wished or None)
 
     def _started(self, model: str) -> Started:
         """The first event of the log."""
@@ -255,7 +256,7 @@ class Session:
             personas.learn(self._system.memory, speaks)
             self._system.learned.add(speaks.key)
 
-    def _kernel(self, model: Model, scrub: Scrub) -> Kernel:
+    def _kernel(self, model: Model, scrub: Scrub, request: str = "") -> Kernel:
         """The process that answers: as the persona wants it, within what the system allows."""
         system, speaks = self._system, self._persona
         # A secret may have been registered after it was logged.
@@ -271,6 +272,8 @@ class Session:
             sampling = sampling if self._embedded else speaks.sampled(sampling)
         # The embedded kernel was trained with one system turn, and its window has no room for another.
         words = speaks.system() if speaks is not None and not self._embedded else load("system.md")
+        if request and system.skills and self._remembers and not self._embedded:
+            words = skills.before_it(system.memory, words, request, self._key())
         return Kernel(
             model=Sharing(model, self.id),
             system=words,
@@ -336,6 +339,10 @@ class Session:
         self._log.close()
         if self in self._system._open:
             self._system._open.remove(self)
+
+    def _key(self) -> str:
+        """The collection of the memory that is its persona's own."""
+        return self._persona.key if self._persona else ""
 
     def _page_out(self, page: Page) -> None:
         """A turn that leaves the context goes to the store, once; where that cannot be, it is in the log still."""
