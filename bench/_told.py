@@ -20,7 +20,7 @@ _KINDS = (
     ("{a} wrote that the roof of the {b} will cost {n}00.", "what did {a} say about the costs?", "name", "place"),
 )
 _WORDS = {
-    "name": "Ada Bruno Carla Dmitri Elif Farid Greta Hiro Ines Jonas Karin Lars Mina Nils Olga Pavel Rosa Sven Tara Udo",
+    "name": "Ada Bruno Carla Dmitri Elif Farid Greta Hiro Ines Jonas Karin Lars Mina Nils Olga Pavel Rosa Sven Tara",
     "month": "January February March April May June July August September October November December",
     "place": "cellar garage attic workshop laundry greenhouse boathouse archive library office",
     "dish": "lentils walnuts sherbet dumplings celery trout custard lobster barley figs",

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from llmos.app import LLMOS
 from llmos.bench.memory import QUESTIONS
@@ -29,8 +28,35 @@ DECLINED = "The documents do not say it."
 _ENOUGH = 0.6  # of the question's words: with less it answers more often, and what is not there too
 _PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
 _LITTLE = frozenset(
-    "are can did does for from had has have how is its many may much must the was were what when where which who whom"
-    " why with".split()
+    [
+        "are",
+        "can",
+        "did",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "is",
+        "its",
+        "many",
+        "may",
+        "much",
+        "must",
+        "the",
+        "was",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "why",
+        "with",
+    ]
 )
 
 

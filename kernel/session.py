@@ -57,11 +57,12 @@ class Kernel:
     """One session's process: its model, system text, dispatcher and log.
 
     ``record`` makes an event durable before it returns when asked to; ``events`` is the log so far, ``aside`` what it
-    holds of branches that were left: out of the context, but what was read there still counts. ``audit``
-    keeps a decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError
-    when the workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context, but those
-    whose numbers are in ``paged``; without it they are only in the log. ``improbable`` tells what the model itself finds odd in a request. Whatever is yielded and
-    recorded went through the dispatcher's ``scrub``; calls run as the model made them.
+    holds of branches that were left: out of the context, but what was read there still counts. ``audit`` keeps a
+    decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError when the
+    workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context, but those whose
+    numbers are in ``paged``; without it they are only in the log. ``improbable`` tells what the model itself finds odd
+    in a request. Whatever is yielded and recorded went through the dispatcher's ``scrub``; calls run as the model made
+    them.
     """
 
     model: Model

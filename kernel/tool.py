@@ -30,8 +30,8 @@ class OwnError(ToolError):
 class ToolContext:
     """What a running tool may see: the session's workspace, its limit in seconds, a way to tell and to be stopped.
 
-    ``label`` is of all that was in view when it was called: what it keeps for later keeps that label. ``room`` tells how
-    many characters of a result the model's window has room for beside the current turn; it is counted when asked.
+    ``label`` is of all that was in view when it was called: what it keeps for later keeps that label. ``room`` tells
+    how many characters of a result the model's window has room for beside the current turn; it is counted when asked.
     """
 
     workspace: Path

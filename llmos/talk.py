@@ -5,7 +5,7 @@ Knows its system by what it offers. Who speaks in it, and with which tools, is s
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
@@ -16,7 +16,7 @@ from llmos.given import Intake, check_request
 from llmos.kernel import config, paths
 from llmos.kernel.dispatch import Dispatcher, Permit
 from llmos.kernel.engine import Model, Sampling
-from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, QuotaError, UsageError
+from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.fair import Sharing
 from llmos.kernel.labels import label_of
 from llmos.kernel.pager import Page
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VERSION = "0.1.0"
-ERRORS: dict[str, type[LLMOSError]] = {"usage": UsageError, "denied": DeniedError, "interrupted": Cancelled}
 
 
 class Session:
@@ -140,7 +139,7 @@ class Session:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
         memory = self._system.memory if self._remembers else None
         left = branching.Left(self.path(), asked, self.id, self._key(), again)
-        self._note(Branched(id="", parent=asked.parent))
+        branching.keep(self._log, Branched(id="", parent=asked.parent), self._scrub())
         self._python.rewind(hands.good_code(self.path()))
         self._paged.clear()
         self.stays = branching.take_back(left, self._snapshots, memory)
@@ -177,13 +176,19 @@ class Session:
         there is no such answer.
         """
         made = branching.judged(self._log.events(), verdict, note, answer)
-        self._note(made)
+        branching.keep(self._log, made, self._scrub())
         if self._system.skills and self._remembers:
             skills.judged(self._system.memory, self._log.events(), made, self._key(), self.id)
         return made
 
-    def _note(self, event: Branched | Verdict) -> None:
-        branching.keep(self._log, event, self._scrub())
+    def pin(self, on: bool = True) -> Request:
+        """Keep the last request's turn in the context for good, or no longer; the request.
+
+        Raises UsageError where nothing was asked yet, or where what is pinned would take too much of the window.
+        """
+        made, asked = branching.pinned(self.path(), self._system.load(), on)
+        branching.keep(self._log, made, self._scrub())
+        return asked
 
     def stream(
         self,
@@ -324,7 +329,7 @@ class Session:
             if isinstance(event, Answer):
                 return event if returns is None else self._shaped(returns)
             if isinstance(event, Failure):
-                raise error_of(event)
+                raise quotas.error_of(event)
         raise LLMOSError("the session ended without an answer")
 
     def _shaped(self, returns: type[T]) -> T:
@@ -391,11 +396,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def error_of(failure: Failure) -> LLMOSError:
-    """The error that a failed request raises: its type by kind, which budget or quota by its ``budget``."""
-    if failure.kind == "budget":
-        disk = failure.budget in {field.name for field in fields(quotas.Quotas)}
-        return (QuotaError if disk else BudgetError)(failure.message, failure.budget)
-    return ERRORS.get(failure.kind, LLMOSError)(failure.message)

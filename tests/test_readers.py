@@ -227,3 +227,41 @@ def test_no_chunk_is_longer_than_the_embedder_reads() -> None:
     assert all(a.last_line <= b.last_line for a, b in pairwise(code))
     joined = "\n".join(chunk.text for chunk in chunks)
     assert all(f"value_{n} = {n} " in joined and f"n{n}, value: {n}" in joined for n in range(200))
+
+
+def written(path: Path, *lines: str) -> None:
+    """A picture of writing."""
+    from matplotlib import get_data_path
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 32)
+    picture = Image.new("RGB", (800, 70 + 70 * len(lines)), "white")
+    for n, line in enumerate(lines):
+        ImageDraw.Draw(picture).text((20, 20 + 70 * n), line, font=font, fill="black")
+    picture.save(path)
+
+
+def test_pictures_and_scans_are_read_where_text_recognition_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr")
+    picture, scan = tmp_path / "bill.png", tmp_path / "scan.pdf"
+    written(picture, "Invoice 4711 of the bakery", "Total: 128.40 euros")
+    written(scan, "The lease ends on 3 May")
+    text = "\n".join(block.text for block in told(picture))
+    assert "Invoice 4711" in text
+    assert "128.40" in text
+    assert told(picture)[0].line == 1
+    (block,) = told(scan)
+    assert ("lease ends" in block.text, block.page) == (True, 1)
+
+
+def test_without_text_recognition_a_picture_is_one_clear_line_and_folders_of_them_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "find_spec", lambda name: None)
+    (tmp_path / "files").mkdir()
+    picture = tmp_path / "files" / "bill.png"
+    written(picture, "Invoice 4711")
+    with Memory(tmp_path / "home", embed=lambda texts: pytest.fail("nothing is to be embedded")) as memory:
+        (taken,) = ingest.add(memory, [picture])
+        assert taken.problem.endswith("pip install 'llmos[ocr]'")
+        assert list(ingest.add(memory, [tmp_path / "files"])) == []

@@ -72,9 +72,7 @@ def _recognizer() -> Any:
 
     # It would take all processors, and report on itself.
     threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or -1
-    return RapidOCR(
-        params={"Global.log_level": "critical", "EngineConfig.onnxruntime.intra_op_num_threads": threads}
-    )
+    return RapidOCR(params={"Global.log_level": "critical", "EngineConfig.onnxruntime.intra_op_num_threads": threads})
 
 
 def _paragraphs(lines: list[tuple[Any, str]], page: int) -> Iterator[Block]:
