@@ -1,4 +1,4 @@
-"""Documents that come with a request and are too long for a context: into the memory, for their session alone."""
+"""What the memory holds for one session alone: documents that came with a request, and turns that left its context."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -9,7 +9,10 @@ from llmos.kernel.types import Attachment, Source
 from llmos.memory import ingest, reader
 from llmos.memory.files import EXTENSIONS
 from llmos.memory.pictures import SUFFIXES
-from llmos.memory.store import Memory
+from llmos.memory.record import Where
+from llmos.memory.shared import AT_HOME
+from llmos.memory.shelf import FILE
+from llmos.memory.store import FOLDER, Memory
 from llmos.memory.veil import Veil
 
 _PROSE = (".txt", ".md")  # shown as a preview, and found in passages too
@@ -52,3 +55,12 @@ def _told(path: Path, called: str, chunks: int, veil: Veil) -> Attachment:
     told += ", open_file reads it" * (name == called)
     source = Source("file", name, str(path.resolve()))
     return Attachment(str(path.resolve()), told, source, label_of(source))
+
+
+def forget(home: Path, sessions: Sequence[str]) -> int:
+    """Forget what is kept for sessions that were removed; how many documents. Raises LLMOSError where it cannot be."""
+    if not sessions or not (home / FOLDER / FILE).is_file():
+        return 0
+    with Memory(home, url="") as memory:  # what belongs to a session lies at home
+        held = [d for name in sessions for d in memory.documents(Where(session=name, everyone=True))]
+        return memory.forget([d.id for d in held if d.kind in AT_HOME])

@@ -85,9 +85,12 @@ class Memory:
         """Bring this home's copy of a shared memory up to date; nothing to do for one that is not shared."""
         if self._shared is None:
             return
-        there, here = self._shared.heads(), self._shelf.shared()
+        here = (
+            self._shelf.shared()
+        )  # first: what is added meanwhile was not forgotten
+        there = self._shared.heads()
         self._shelf.remove([id for name, id in here.items() if name not in there])
-        for name in sorted(there - here.keys()):
+        for name in sorted(there - self._shelf.shared().keys()):
             if (loaded := self._shared.load(name)) is None:
                 continue
             document, chunks, vectors = loaded
