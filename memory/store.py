@@ -85,9 +85,7 @@ class Memory:
         """Bring this home's copy of a shared memory up to date; nothing to do for one that is not shared."""
         if self._shared is None:
             return
-        here = (
-            self._shelf.shared()
-        )  # first: what is added meanwhile was not forgotten
+        here = self._shelf.shared()  # first: what is added meanwhile was not forgotten
         there = self._shared.heads()
         self._shelf.remove([id for name, id in here.items() if name not in there])
         for name in sorted(there - self._shelf.shared().keys()):
