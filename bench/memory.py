@@ -2,7 +2,7 @@
 
 ``LLMOS_BENCH_CHUNKS`` sets the size of the large store (default 100,000 chunks, which takes minutes to fill); ingest is
 compared with sentence-transformers where that is installed. Vectors of the large store are random clusters.
-``LLMOS_BENCH_PLOT=FILE.png`` has the times of a search drawn over the size of the store.
+The figures, and a plot of how a search grows with the store, are saved under ``build/bench``.
 """
 
 import json as jsonlib
@@ -47,15 +47,19 @@ def main(json: bool = False) -> int:
         figures |= ingesting()
         for size in sorted({min(1000, chunks), min(10_000, chunks), chunks}):
             figures |= searching(Path(home) / str(size), size)
-    if picture := os.environ.get("LLMOS_BENCH_PLOT"):
-        plot(figures, Path(picture))
+    machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
+    head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
+    made = jsonlib.dumps({**head, "figures": figures, "intervals": intervals})
+    saved = Path("build/bench")
+    saved.mkdir(parents=True, exist_ok=True)
+    (saved / "memory.json").write_text(made, encoding="utf-8")
+    plot(figures, saved / "memory.png")
     if json:
-        machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
-        head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
-        print(jsonlib.dumps({**head, "figures": figures, "intervals": intervals}))
+        print(made)
     else:
         for name, value in figures.items():
             print(f"{name:36} {value:10.3f}")
+        print(f"saved in {saved}: memory.json, memory.png")
     return 0
 
 

@@ -12,9 +12,11 @@ import pytest
 from llmos.kernel import minilm
 from llmos.kernel.errors import UsageError
 from llmos.kernel.minilm import MOST_PIECES
-from llmos.memory import ingest, reader, zips
+from llmos.memory import attached, ingest, reader, zips
 from llmos.memory.block import Block
 from llmos.memory.chunks import cut, embedded_text, size
+from llmos.memory.readers import picture
+from llmos.memory.record import Where
 from llmos.memory.store import Memory
 
 needs_weights = pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
@@ -243,13 +245,13 @@ def written(path: Path, *lines: str) -> None:
 
 def test_pictures_and_scans_are_read_where_text_recognition_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("rapidocr")
-    picture, scan = tmp_path / "bill.png", tmp_path / "scan.pdf"
-    written(picture, "Invoice 4711 of the bakery", "Total: 128.40 euros")
+    bill, scan = tmp_path / "bill.png", tmp_path / "scan.pdf"
+    written(bill, "Invoice 4711 of the bakery", "Total: 128.40 euros")
     written(scan, "The lease ends on 3 May")
-    text = "\n".join(block.text for block in told(picture))
+    text = "\n".join(block.text for block in told(bill))
     assert "Invoice 4711" in text
     assert "128.40" in text
-    assert told(picture)[0].line == 1
+    assert told(bill)[0].line == 1
     (block,) = told(scan)
     assert ("lease ends" in block.text, block.page) == (True, 1)
 
@@ -259,9 +261,27 @@ def test_without_text_recognition_a_picture_is_one_clear_line_and_folders_of_the
 ) -> None:
     monkeypatch.setattr(reader, "find_spec", lambda name: None)
     (tmp_path / "files").mkdir()
-    picture = tmp_path / "files" / "bill.png"
-    written(picture, "Invoice 4711")
+    bill = tmp_path / "files" / "bill.png"
+    written(bill, "Invoice 4711")
     with Memory(tmp_path / "home", embed=lambda texts: pytest.fail("nothing is to be embedded")) as memory:
-        (taken,) = ingest.add(memory, [picture])
+        (taken,) = ingest.add(memory, [bill])
         assert taken.problem.endswith("pip install 'llmos[ocr]'")
         assert list(ingest.add(memory, [tmp_path / "files"])) == []
+
+
+@needs_weights
+def test_a_picture_that_comes_with_a_request_stays_one_and_is_found_by_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture_, other = tmp_path / "bill.png", tmp_path / "view.png"
+    written(picture_, "Invoice 4711")
+    written(other)
+    seen = {"bill.png": [Block("Invoice 4711 of the bakery")], "view.png": []}
+    monkeypatch.setattr(reader, "_lacking", lambda package: False)
+    monkeypatch.setattr(picture, "read", lambda path, name: iter(seen[name]))
+    with Memory(tmp_path / "home") as memory:
+        rest, made = attached.keep(memory, [picture_, other], "s1")
+        assert rest == [picture_, other]
+        assert [a.preview.split(";")[0] for a in made] == ["file 'bill.png': 1 passage in the memory"]
+        (document,) = memory.documents(Where(attached_to="s1"))
+    assert (document.title, document.label.integrity) == ("bill.png", "untrusted")
