@@ -99,7 +99,7 @@ def search(
     """Find passages by what they mean and by their words."""
     from llmos.memory.record import Where
 
-    where = Where(
+    within = Where(
         source=source,
         persona=persona,
         integrity="trusted" if trusted else "",
@@ -107,7 +107,7 @@ def search(
         until=until.timestamp() if until else None,
     )
     with _opened() as memory:
-        hits = memory.search(" ".join(query), limit, where, by)
+        hits = memory.search(" ".join(query), limit, within, by)
     for hit in hits:
         text = shown(hit.chunk.text)
         if json:

@@ -70,7 +70,7 @@ def test_names_and_numbers_that_no_passage_has_are_told(query: str, absent: list
 def test_recall_leaves_a_small_window_room(tmp_path: Path) -> None:
     """Five long passages would fill the window, and the model could not be asked again."""
     minilm.Embedder.load()
-    replies = [ToolCall("x", "recall", {"query": "sentence about nothing"}), "so it is"]
+    replies: list[ToolCall | str] = [ToolCall("x", "recall", {"query": "sentence about nothing"}), "so it is"]
     model = Scripted(replies, context_length=420)
     with LLMOS(model=model, home=tmp_path, remembers=True) as llmos, llmos.session() as session:
         for n in range(5):
