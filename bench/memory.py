@@ -2,6 +2,7 @@
 
 ``LLMOS_BENCH_CHUNKS`` sets the size of the large store (default 100,000 chunks, which takes minutes to fill); ingest is
 compared with sentence-transformers where that is installed. Vectors of the large store are random clusters.
+The figures, and a plot of how a search grows with the store, are saved under ``build/bench``.
 """
 
 import json as jsonlib
@@ -46,13 +47,19 @@ def main(json: bool = False) -> int:
         figures |= ingesting()
         for size in sorted({min(1000, chunks), min(10_000, chunks), chunks}):
             figures |= searching(Path(home) / str(size), size)
+    machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
+    head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
+    made = jsonlib.dumps({**head, "figures": figures, "intervals": intervals})
+    saved = Path("build/bench")
+    saved.mkdir(parents=True, exist_ok=True)
+    (saved / "memory.json").write_text(made, encoding="utf-8")
+    plot(figures, saved / "memory.png")
     if json:
-        machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
-        head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
-        print(jsonlib.dumps({**head, "figures": figures, "intervals": intervals}))
+        print(made)
     else:
         for name, value in figures.items():
             print(f"{name:36} {value:10.3f}")
+        print(f"saved in {saved}: memory.json, memory.png")
     return 0
 
 
@@ -148,6 +155,21 @@ def searching(home: Path, size: int) -> dict[str, float]:
     name = f"{size // 1000}k" if size >= 1000 else str(size)
     cuts = quantiles(times[5:], n=20)
     return {f"search_p50_ms_{name}": cuts[9], f"search_p95_ms_{name}": cuts[18], "open_s": opened}
+
+
+def plot(figures: dict[str, float], path: Path) -> None:
+    """Draw how the times of a search grow with the store."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("search_p50_ms_", "median"), ("search_p95_ms_", "95th percentile")):
+        sizes = {key.removeprefix(name): value for key, value in figures.items() if key.startswith(name)}
+        points = sorted((float(k.removesuffix("k")) * (1000 if k.endswith("k") else 1), v) for k, v in sizes.items())
+        axes.plot(*zip(*points, strict=True), marker="o", label=label)
+    axes.set(xscale="log", xlabel="passages", ylabel="milliseconds of a search, its query embedded", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path, dpi=150)
 
 
 def _clusters(size: int) -> "tuple[Vectors, Iterator[str]]":

@@ -56,14 +56,14 @@ def result_label(tool: Tool | None, call: Label, source: Source, own: Label | No
 
 def context_label(events: Iterable[Event]) -> Label:
     """The join of everything that entered the context so far; what left it again still counts."""
-    found = [label_of(Source("system"))]
+    found, user = [label_of(Source("system"))], label_of(Source("user"))
     for event in events:
         if isinstance(event, Started) and event.foreign:
             found.append(Label((f"persona:{event.persona}",), "untrusted"))
         elif isinstance(event, Request):
-            found.append(join([label_of(Source("user")), event.label]))
+            found += [user, event.label]
             # A log of an earlier version has no labels; where a file came from it has.
-            found += [join([a.label, label_of(a.source)]) for a in event.attachments]
+            found += [label for a in event.attachments for label in (a.label, label_of(a.source))]
         elif isinstance(event, Result):
             found += [event.result.label, label_of(event.result.source)]
     return join(found)

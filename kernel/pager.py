@@ -1,16 +1,16 @@
 """The pager: the context window is RAM. What does not fit goes to the store, and a short summary with handles stays.
 
-First the big results of earlier turns leave, then whole turns, the oldest first. The system text and the current turn
-never leave. Fits are exact: every choice is counted by the model's own tokenizer, and only about as much is counted as
-the window holds, so that a turn costs the same after five hundred as after fifty.
+First the big results of earlier turns leave, then whole turns, the oldest first. The system text, the current turn and
+what the user pinned never leave. Fits are exact: every choice is counted by the model's own tokenizer, and only about
+as much is counted as the window holds, so that a turn costs the same after five hundred as after fifty.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.kernel.context import Count, history
 from llmos.kernel.labels import context_label
-from llmos.kernel.types import Event, Label, Message, Part, Request, Result, Source, Text
+from llmos.kernel.types import Event, Label, Message, Part, Pinned, Request, Result, Source, Text
 
 BIG = 300  # characters of a result that an earlier turn keeps
 _LINES, _WORDS = 8, 60  # turns told in the summary, characters of each request and answer
@@ -29,31 +29,58 @@ class Page:
 PageOut = Callable[[Page], None]
 
 
-def page(system: str, events: Sequence[Event], count: Count, room: int, page_out: PageOut) -> tuple[list[Message], int]:
+def page(
+    system: str,
+    events: Sequence[Event],
+    count: Count,
+    room: int,
+    page_out: PageOut,
+    done: Container[int] = (),
+) -> tuple[list[Message], int]:
     """Messages of at most ``room`` tokens, and how many turns left; those went to ``page_out`` first, with big results.
 
-    Where the current turn alone does not fit, its earlier results are shortened too, then the model refuses it.
+    Turns whose number is in ``done`` went there before. Where the current turn alone does not fit, its earlier results
+    are shortened too, then the model refuses it.
     """
     first = Message("system", (Part(system, Source("system")),))
-    turns, lines = _turns(events), min(_LINES, room // _ROOM)
+    turns, lines, stay = _turns(events), min(_LINES, room // _ROOM), _pinned(events)
 
     def kept(newest: int, slim: bool = True) -> list[Message]:
-        messages = [m for turn in turns[len(turns) - newest : -1] for m in _slim(history(turn), slim)]
-        return [first, *_summed(turns[: len(turns) - newest], [*messages, *history(turns[-1])], lines)]
+        older = list(enumerate(turns[: len(turns) - newest], 1))
+        shown = [*(t for _, t in older if t[0].id in stay), *turns[len(turns) - newest : -1]]
+        messages = [m for turn in shown for m in _slim(history(turn), slim)]
+        gone = [(n, t) for n, t in older if t[0].id not in stay]
+        return [first, *_summed(gone, [*messages, *history(turns[-1])], lines)]
 
     if not turns:
         return [first], 0
     if _all_fit(turns, count, room, kept):
         return kept(len(turns), slim=False), 0
     newest = _most(len(turns), lambda n: count(kept(n)) <= room)
-    for number, turn in enumerate(turns[:-1], 1):
-        if number <= len(turns) - newest or _has_big(turn):
+    gone = [n for n, turn in enumerate(turns[: len(turns) - newest], 1) if turn[0].id not in stay]
+    for number in sorted({*gone, *(n for n, turn in enumerate(turns[:-1], 1) if n not in done and _has_big(turn))}):
+        if number not in done:
+            turn = turns[number - 1]
             page_out(Page(number, _told(turn), context_label(turn)))
     messages = kept(newest)
     if count(messages) > room:
-        messages = [first, *_summed(turns[:-1], _slim(history(turns[-1]), True, spare=1), lines)]
+        numbered = [(n, t) for n, t in enumerate(turns[:-1], 1) if t[0].id not in stay]
+        held = [m for t in turns[:-1] if t[0].id in stay for m in _slim(history(t), True)]
+        messages = [first, *_summed(numbered, [*held, *_slim(history(turns[-1]), True, spare=1)], lines)]
         count(messages)
-    return messages, len(turns) - newest
+    return messages, len(gone)
+
+
+def held(events: Sequence[Event]) -> list[Message]:
+    """The messages of what is pinned, as they stay."""
+    stay = _pinned(events)
+    return [m for turn in _turns(events) if turn[0].id in stay for m in _slim(history(turn), True)]
+
+
+def _pinned(events: Sequence[Event]) -> set[str]:
+    """The requests whose turns stay."""
+    last = {event.request: event.on for event in events if isinstance(event, Pinned)}
+    return {request for request, on in last.items() if on}
 
 
 def _all_fit(
@@ -111,13 +138,12 @@ def _has_big(turn: Sequence[Event]) -> bool:
     return any(isinstance(e, Result) and len(e.result.preview) > BIG for e in turn)
 
 
-def _summed(gone: Sequence[Sequence[Event]], messages: list[Message], most: int) -> list[Message]:
-    """The messages, the first request after a summary of the turns that are gone."""
+def _summed(gone: Sequence[tuple[int, Sequence[Event]]], messages: list[Message], most: int) -> list[Message]:
+    """The messages, the first request after a summary of the turns that are gone, each with its number."""
     if not gone or not messages:
         return messages
     head = f"({len(gone)} earlier turn{'s' * (len(gone) > 1)} left the context; recall brings back what was said)"
-    begin = max(len(gone) - most, 0)
-    lines = [f"turn {n}: {_short(turn)}" for n, turn in enumerate(gone[begin:], begin + 1)]
+    lines = [f"turn {n}: {_short(turn)}" for n, turn in gone[max(len(gone) - most, 0) :]]
     summary = Part("\n".join((head, *lines)), Source("memory", "summary"))
     return [replace(messages[0], parts=(summary, *messages[0].parts)), *messages[1:]]
 

@@ -4,14 +4,14 @@ A session is its events; everything else is a view of them. Knows models, tools 
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from llmos.kernel.audit import call_hash
 from llmos.kernel.budget import Budget, Spent, runs_code
 from llmos.kernel.citations import citable, cite, cited, told
-from llmos.kernel.context import Prompt, build
+from llmos.kernel.context import Prompt, build, history
 from llmos.kernel.dispatch import Dispatcher, Permit, failed, frozen
 from llmos.kernel.engine import CallMade, Finished, Model, Sampling, TextDelta, ThoughtDelta
 from llmos.kernel.errors import BudgetError, LLMOSError
@@ -40,6 +40,7 @@ from llmos.kernel.types import (
     Request,
     Result,
     Signal,
+    Source,
     Text,
     Thought,
     ToolCall,
@@ -47,6 +48,7 @@ from llmos.kernel.types import (
 )
 from llmos.kernel.worker import ToolThread
 
+CHARACTERS, LITTLE = 3, 300  # of a token at the least, of a result where there is hardly any room
 SUSPICIOUS = 0.5  # a signal of this weight in a request makes the request untrusted
 
 
@@ -55,11 +57,12 @@ class Kernel:
     """One session's process: its model, system text, dispatcher and log.
 
     ``record`` makes an event durable before it returns when asked to; ``events`` is the log so far, ``aside`` what it
-    holds of branches that were left: out of the context, but what was read there still counts. ``audit``
-    keeps a decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError
-    when the workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context; without it
-    they are only in the log. ``improbable`` tells what the model itself finds odd in a request. Whatever is yielded and
-    recorded went through the dispatcher's ``scrub``; calls run as the model made them.
+    holds of branches that were left: out of the context, but what was read there still counts. ``audit`` keeps a
+    decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError when the
+    workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context, but those whose
+    numbers are in ``paged``; without it they are only in the log. ``improbable`` tells what the model itself finds odd
+    in a request. Whatever is yielded and recorded went through the dispatcher's ``scrub``; calls run as the model made
+    them.
     """
 
     model: Model
@@ -73,6 +76,7 @@ class Kernel:
     audit: Callable[[ToolCall, Permit, Label], object] = lambda call, permit, label: None
     room: Callable[[], None] = lambda: None
     page_out: PageOut | None = None
+    paged: Container[int] = ()
     improbable: Callable[[str], Sequence[Signal]] = lambda text: ()
     aside: Sequence[Event] = ()
 
@@ -134,7 +138,7 @@ class Kernel:
 
     def _prompt(self, spent: Spent) -> Generator[Event, None, Prompt]:
         """What the model is asked with now."""
-        room = self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 4)
+        room = self._fits()
         label = context_label(self.seen())
         tools = self.dispatcher.offered(label, state_of(self.seen()))
         sizes: list[int] = []
@@ -146,7 +150,7 @@ class Kernel:
         if self.page_out is None:
             messages, dropped = build(self.system, self.events, count, room)
         else:
-            messages, dropped = page(self.system, self.events, count, room, self.page_out)
+            messages, dropped = page(self.system, self.events, count, room, self.page_out, self.paged)
         spent.check(prompt=sizes[-1])  # what was counted last is what was built
         if dropped:
             yield Paged(id="", dropped=dropped, tokens=room)
@@ -272,7 +276,8 @@ class Kernel:
         self, call: ToolCall, permit: Permit, label: Label, seconds: float, spent: Spent
     ) -> Generator[Event, None, ToolResult]:
         """Run an allowed call for at most ``seconds``; what it tells meanwhile is shown and not kept."""
-        context, began = ToolContext(self.dispatcher.workspace, timeout=seconds, label=label), time.monotonic()
+        context = ToolContext(self.dispatcher.workspace, timeout=seconds, label=label, room=self._free)
+        began = time.monotonic()
         running = self.worker.watch(
             lambda tell: self.dispatcher.run(call, permit, replace(context, progress=tell), label), context
         )
@@ -284,6 +289,18 @@ class Kernel:
                     spent.boxed += (time.monotonic() - began) * runs_code(self.dispatcher.tools[call.name])
                     late = f"error: {call.name} did not end after {context.timeout:.0f} s and was left behind"
                     return end.value or failed(call.id, call.name, late)
+
+    def _free(self) -> int:
+        """Characters of a result that the window has room for: half of what the current turn leaves of it."""
+        begun = max((n for n, e in enumerate(self.events) if isinstance(e, Request)), default=0)
+        first = Message("system", (Part(self.system, Source("system")),))
+        tools = self.dispatcher.offered(context_label(self.seen()), state_of(self.seen()))
+        used = self.model.count([first, *history(self.events[begun:])], tools)
+        return max(LITTLE, (self._fits() - used) // 2 * CHARACTERS)
+
+    def _fits(self) -> int:
+        """Tokens that a prompt may have."""
+        return self.model.context_length - min(self.budget.reply_tokens, self.model.context_length // 4)
 
     def _share(self, result: ToolResult) -> None:
         """Raise BudgetError for a result that fills more of the model's window than it may; it is in the log."""

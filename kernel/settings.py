@@ -43,6 +43,7 @@ KEYS: Mapping[str, Key] = {
     "strict": Key("switch", False, "keep text that others wrote from the model, behind handles"),
     "redact": Key("switch", False, "keep e-mail addresses, phone, account and card numbers from the model"),
     "memory": Key("switch", None, "give the kernel what is remembered; unset: for other models than its own"),
+    "skills": Key("switch", False, "keep requests solved to your liking, and show like ones to larger models"),
     "browser": Key("switch", None, "give the kernel the web; unset: for other models than its own"),
     "search": Key("text", "", "the search engine: folder:PATH, site:URL, a SearXNG URL, duckduckgo, brave, …"),
     "allow_hosts": Key("list", (), "private hosts that the browser may reach, such as localhost:8000"),

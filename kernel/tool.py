@@ -30,7 +30,8 @@ class OwnError(ToolError):
 class ToolContext:
     """What a running tool may see: the session's workspace, its limit in seconds, a way to tell and to be stopped.
 
-    ``label`` is of all that was in view when it was called: what it keeps for later keeps that label.
+    ``label`` is of all that was in view when it was called: what it keeps for later keeps that label. ``room`` tells
+    how many characters of a result the model's window has room for beside the current turn; it is counted when asked.
     """
 
     workspace: Path
@@ -38,6 +39,7 @@ class ToolContext:
     progress: Callable[[str], None] = lambda text: None
     cancelled: Flag = field(default_factory=Flag)
     label: Label = field(default_factory=lambda: Label((), "untrusted", "user"))
+    room: Callable[[], int] = lambda: 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,6 +356,15 @@ class Verdict(_Event):
     over: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned(_Event):
+    """The turn of ``request`` (its event) stays in the context, however long the session grows; or, not ``on``, it no
+    longer does."""
+
+    request: str
+    on: bool = True
+
+
 Event = (
     Started
     | Request
@@ -373,4 +382,5 @@ Event = (
     | Failure
     | Branched
     | Verdict
+    | Pinned
 )

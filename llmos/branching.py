@@ -1,7 +1,7 @@
 """Branches of sessions: what is undone is taken back, files and notes too; a fork is a session whose log begins as
-another one's; a verdict names the answer it is on.
+another one's; a verdict names the answer it is on, a pin the request.
 
-Knows logs and files, neither models nor tools.
+Knows logs and files, of models only their windows, and no tools.
 """
 
 import shutil
@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmos.kernel import beneath, paths
+from llmos.kernel import beneath, pager, paths
+from llmos.kernel.engine import Model
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.scrub import Scrub
 from llmos.kernel.types import (
@@ -20,6 +21,7 @@ from llmos.kernel.types import (
     Call,
     Decision,
     Event,
+    Pinned,
     Request,
     Result,
     Started,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from llmos.memory.store import Memory
 
 
+PINS = 1 / 3  # of a model's window, at most, for what is pinned
 _HARMLESS = ("remember", "browser_search", "browser_open", "browser_download", "browser_back", "browser_scroll")
 
 
@@ -162,7 +165,19 @@ def judged(
     return Verdict(id="", answer=named.id, verdict=verdict, note=note, over=over)
 
 
-def keep(log: SessionLog, event: Branched | Verdict, scrub: Scrub) -> None:
+def pinned(path: Sequence[Event], model: Model, on: bool) -> tuple[Pinned, Request]:
+    """The last request's turn pinned, or no longer; the request. Raises UsageError as Session.pin does."""
+    asked = next((e for e in reversed(path) if isinstance(e, Request)), None)
+    if asked is None:
+        raise UsageError("there is nothing to pin; nothing was asked in this session")
+    made = Pinned(id="", request=asked.id, on=on)
+    size, most = model.count(pager.held([*path, made]), ()), int(model.context_length * PINS)
+    if on and size > most:
+        raise UsageError(f"what is pinned would take {size} tokens, more than {most}; unpin an earlier request first")
+    return made, asked
+
+
+def keep(log: SessionLog, event: Branched | Pinned | Verdict, scrub: Scrub) -> None:
     """Put an event that no model made into a log, behind the last one or behind the one that it names."""
     events = log.events()
     parent = event.parent or (events[-1].id if events else "")

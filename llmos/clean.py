@@ -68,6 +68,7 @@ def clean(
         for held in going:
             done = _removed(base, held)
             (gone if done else stayed).append(held)
+        _forgotten(base, [held.name for held in gone if held.kind == "session"])
     if json:
         print(_json(base, found, going, gone))
     elif gone:
@@ -95,6 +96,18 @@ def _removed(base: Path, held: "Held") -> bool:
     except OSError as error:
         say(f"{held.name} could not be removed: {error.strerror or error}")
     return False
+
+
+def _forgotten(base: Path, sessions: list[str]) -> None:
+    """What the memory held for these sessions alone goes with them."""
+    from llmos.kernel.errors import LLMOSError
+    from llmos.memory import attached
+    from llmos.turn import say
+
+    try:
+        attached.forget(base, sessions)
+    except LLMOSError as error:
+        say(f"what they remembered stays: {error}")
 
 
 def _agreed(going: list["Held"]) -> bool:

@@ -171,6 +171,13 @@ def _export(talk: "Conversation", rest: str) -> None:
     print(f"written: {write(events, talk.session.workspace, _path(rest), scrub.text)}")
 
 
+def _pin(talk: "Conversation", rest: str) -> None:
+    if rest not in ("", "off"):
+        raise UsageError(f"/pin takes nothing, or off, not {rest!r}")
+    asked = talk.session.pin(not rest)
+    print(fitted(shown(f"{'stays' if not rest else 'may leave'}: {' '.join(asked.text.split())[:60]}")))
+
+
 def _good(talk: "Conversation", rest: str) -> None:
     talk.session.judge("good", rest)
     print("kept: good")
@@ -274,6 +281,7 @@ COMMANDS: dict[str, Command] = {
     "fork": Command(_fork, "", "go on in a copy of this session"),
     "good": Command(_good, "[WHY]", "keep that the last answer was good"),
     "bad": Command(_bad, "[WHY]", "keep that it was bad"),
+    "pin": Command(_pin, "[off]", "keep the last request in the context for good; or no longer"),
     "save": Command(_save, "FILE", "write the last answer to a file", files=True),
     "export": Command(_export, "FILE", "write the session as .html, .md or .ipynb", files=True),
     "new": Command(_new, "", "begin a new session"),

@@ -85,7 +85,7 @@ def set_here(context: typer.Context, **flags: Any) -> dict[str, Any]:
     before = context.meta.get("flags", {})
     told = {**before, **{name: tuple(v) if isinstance(v, list) else v for name, v in flags.items() if v is not None}}
     found = settings.load(home(), told)
-    names = ("seed", "strict", "redact", "browser", "allow_hosts", "allow_posts")
+    names = ("seed", "strict", "redact", "skills", "browser", "allow_hosts", "allow_posts")
     made = {name: found[name].value for name in names}
     # The model set for good stands behind a persona's wish: it is looked up where both are known.
     made |= {"model": told.get("model"), "remembers": found["memory"].value, "search": found["search"].value or None}

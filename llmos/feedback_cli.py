@@ -38,11 +38,13 @@ Redact = Annotated[
 def feedback(id: Id, verdict: Judged, answer: Of = "", note: Note = "") -> None:
     """Keep what you think of an answer: good, bad, or better than the others to the same request."""
     from llmos.branching import judged, keep
-    from llmos.kernel import vault
+    from llmos.kernel import settings, vault
     from llmos.kernel.config import home
     from llmos.kernel.scrub import Scrub
     from llmos.kernel.secrets import Scanner
+    from llmos.memory import skills
     from llmos.memory.log import SessionStore
+    from llmos.memory.store import Memory
     from llmos.memory.traces import KINDS
 
     if verdict not in KINDS:
@@ -50,6 +52,9 @@ def feedback(id: Id, verdict: Judged, answer: Of = "", note: Note = "") -> None:
     with SessionStore(home()).open(id) as log:
         made = judged(log.events(), cast("Literal['good', 'bad', 'prefer']", verdict), note, answer)
         keep(log, made, Scrub(Scanner(vault.known(home()))))
+        if settings.load(home())["skills"].value:
+            with Memory(home()) as memory:
+                skills.judged(memory, log.events(), made, session=log.id)
     print(f"kept: {verdict}, answer {made.answer} of {log.id}")
 
 

@@ -6,6 +6,7 @@ Knows the command line; what is kept, and how it is found, is memory's.
 import json as jsonlib
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,12 +26,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+DAYS = ["%Y-%m-%d"]
 Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders or zip archives.")]
 Persona = Annotated[str, typer.Option("--persona", metavar="NAME", help="For this persona alone; else for all.")]
 Query = Annotated[list[str], typer.Argument(metavar="WORDS", help="What to find, in your words.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=200, metavar="N", help="At most so many.")]
 Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Only what has this in its name or path.")]
-Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only these: file, note or attached.")]
+Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only these: file, note, skill or attached.")]
+Since = Annotated[datetime | None, typer.Option("--since", formats=DAYS, metavar="DAY", help="Only what came since.")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=DAYS, metavar="DAY", help="Only what was before.")]
+Trust = Annotated[bool, typer.Option("--trusted", help="Only what no others wrote.")]
 By = Annotated[Literal["hybrid", "vectors", "words"], typer.Option("--by", help="By meaning, by words, or both.")]
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER", help="Numbers, as llmos memory list shows them.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Its number, as llmos memory list shows it.")]
@@ -81,13 +86,28 @@ def show_all(source: Source = "", kind: Kind = "", limit: Limit = 100, json: Jso
 
 @app.command()
 def search(
-    query: Query, limit: Limit = 5, source: Source = "", persona: Persona = "", by: By = "hybrid", json: Json = False
+    query: Query,
+    limit: Limit = 5,
+    source: Source = "",
+    persona: Persona = "",
+    since: Since = None,
+    until: Until = None,
+    trusted: Trust = False,
+    by: By = "hybrid",
+    json: Json = False,
 ) -> None:
     """Find passages by what they mean and by their words."""
     from llmos.memory.record import Where
 
+    within = Where(
+        source=source,
+        persona=persona,
+        integrity="trusted" if trusted else "",
+        since=since.timestamp() if since else None,
+        until=until.timestamp() if until else None,
+    )
     with _opened() as memory:
-        hits = memory.search(" ".join(query), limit, Where(source=source, persona=persona), by)
+        hits = memory.search(" ".join(query), limit, within, by)
     for hit in hits:
         text = shown(hit.chunk.text)
         if json:

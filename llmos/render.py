@@ -35,6 +35,7 @@ from llmos.kernel.types import (
     Failure,
     Malformed,
     Paged,
+    Pinned,
     Progress,
     Request,
     Result,
@@ -310,6 +311,9 @@ class Screen:
 
     def _on_verdict(self, event: Verdict) -> None:
         self._line(f"(you said of answer {event.answer}: {event.verdict}{event.note and f', {event.note}'})", "dim")
+
+    def _on_pinned(self, event: Pinned) -> None:
+        self._line(f"(request {event.request} {'stays in' if event.on else 'may leave'} the context)", "dim")
 
     def _card(self, name: str, arguments: Mapping[str, Any]) -> None:
         code = arguments.get("code")

@@ -5,7 +5,7 @@ Knows its system by what it offers. Who speaks in it, and with which tools, is s
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
@@ -16,7 +16,7 @@ from llmos.given import Intake, check_request
 from llmos.kernel import config, paths
 from llmos.kernel.dispatch import Dispatcher, Permit
 from llmos.kernel.engine import Model, Sampling
-from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, QuotaError, UsageError
+from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.fair import Sharing
 from llmos.kernel.labels import label_of
 from llmos.kernel.pager import Page
@@ -43,7 +43,7 @@ from llmos.kernel.types import (
     Verdict,
 )
 from llmos.kernel.worker import ToolThread
-from llmos.memory import personas, quotas, room
+from llmos.memory import personas, quotas, room, skills
 from llmos.memory.log import SessionLog
 from llmos.memory.snapshots import Snapshots
 from llmos.memory.veil import Veil
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 VERSION = "0.1.0"
-ERRORS: dict[str, type[LLMOSError]] = {"usage": UsageError, "denied": DeniedError, "interrupted": Cancelled}
 
 
 class Session:
@@ -72,10 +71,9 @@ class Session:
         profile = (system.store.home, system.browser_profile) if system.browser_profile else None
         web = (system.allow_hosts, system.allow_posts, system.search, profile) if browses else None
         memory = (lambda: system.memory) if self._remembers else None
-        key = self._persona.key if self._persona else ""
         self._snapshots = Snapshots(log.workspace.parent)
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, key)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key())
         self._worker = ToolThread()
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
@@ -141,8 +139,8 @@ class Session:
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
         memory = self._system.memory if self._remembers else None
-        left = branching.Left(self.path(), asked, self.id, self._persona.key if self._persona else "", again)
-        self._note(Branched(id="", parent=asked.parent))
+        left = branching.Left(self.path(), asked, self.id, self._key(), again)
+        branching.keep(self._log, Branched(id="", parent=asked.parent), self._scrub())
         self._python.rewind(hands.good_code(self.path()))
         self._paged.clear()
         self.stays = branching.take_back(left, self._snapshots, memory)
@@ -179,11 +177,19 @@ class Session:
         there is no such answer.
         """
         made = branching.judged(self._log.events(), verdict, note, answer)
-        self._note(made)
+        branching.keep(self._log, made, self._scrub())
+        if self._system.skills and self._remembers:
+            skills.judged(self._system.memory, self._log.events(), made, self._key(), self.id)
         return made
 
-    def _note(self, event: Branched | Verdict) -> None:
-        branching.keep(self._log, event, self._scrub())
+    def pin(self, on: bool = True) -> Request:
+        """Keep the last request's turn in the context for good, or no longer; the request.
+
+        Raises UsageError where nothing was asked yet, or where what is pinned would take too much of the window.
+        """
+        made, asked = branching.pinned(self.path(), self._system.load(), on)
+        branching.keep(self._log, made, self._scrub())
+        return asked
 
     def stream(
         self,
@@ -231,7 +237,7 @@ class Session:
             yield started
         self._purse = Purse()
         wished = self._persona.think if self._persona else 0.0
-        yield from self._kernel(model, scrub).run(request, attachments, label, think or wished or None)
+        yield from self._kernel(model, scrub, request).run(request, attachments, label, think or wished or None)
 
     def _started(self, model: str) -> Started:
         """The first event of the log."""
@@ -256,7 +262,7 @@ class Session:
             personas.learn(self._system.memory, speaks)
             self._system.learned.add(speaks.key)
 
-    def _kernel(self, model: Model, scrub: Scrub) -> Kernel:
+    def _kernel(self, model: Model, scrub: Scrub, request: str = "") -> Kernel:
         """The process that answers: as the persona wants it, within what the system allows."""
         system, speaks = self._system, self._persona
         # A secret may have been registered after it was logged.
@@ -272,6 +278,8 @@ class Session:
             sampling = sampling if self._embedded else speaks.sampled(sampling)
         # The embedded kernel was trained with one system turn, and its window has no room for another.
         words = speaks.system() if speaks is not None and not self._embedded else load("system.md")
+        if request and system.skills and self._remembers and not self._embedded:
+            words = skills.before_it(system.memory, words, request, self._key())
         return Kernel(
             model=Sharing(model, self.id),
             system=words,
@@ -284,6 +292,7 @@ class Session:
             audit=self._audit,
             room=self._log.check_files,
             page_out=self._page_out if self._remembers else None,
+            paged=self._paged,
             improbable=system.surprise().signals,
             aside=aside,
         )
@@ -321,7 +330,7 @@ class Session:
             if isinstance(event, Answer):
                 return event if returns is None else self._shaped(returns)
             if isinstance(event, Failure):
-                raise error_of(event)
+                raise quotas.error_of(event)
         raise LLMOSError("the session ended without an answer")
 
     def _shaped(self, returns: type[T]) -> T:
@@ -336,6 +345,10 @@ class Session:
         self._log.close()
         if self in self._system._open:
             self._system._open.remove(self)
+
+    def _key(self) -> str:
+        """The collection of the memory that is its persona's own."""
+        return self._persona.key if self._persona else ""
 
     def _page_out(self, page: Page) -> None:
         """A turn that leaves the context goes to the store, once; where that cannot be, it is in the log still."""
@@ -384,11 +397,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def error_of(failure: Failure) -> LLMOSError:
-    """The error that a failed request raises: its type by kind, which budget or quota by its ``budget``."""
-    if failure.kind == "budget":
-        disk = failure.budget in {field.name for field in fields(quotas.Quotas)}
-        return (QuotaError if disk else BudgetError)(failure.message, failure.budget)
-    return ERRORS.get(failure.kind, LLMOSError)(failure.message)

@@ -1,4 +1,4 @@
-"""Documents that come with a request and are too long for a context: into the memory, for their session alone."""
+"""What the memory holds for one session alone: documents that came with a request, and turns that left its context."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,11 @@ from llmos.kernel.labels import label_of
 from llmos.kernel.types import Attachment, Source
 from llmos.memory import ingest, reader
 from llmos.memory.files import EXTENSIONS
-from llmos.memory.store import Memory
+from llmos.memory.pictures import SUFFIXES
+from llmos.memory.record import Where
+from llmos.memory.shared import AT_HOME
+from llmos.memory.shelf import FILE
+from llmos.memory.store import FOLDER, Memory
 from llmos.memory.veil import Veil
 
 _PROSE = (".txt", ".md")  # shown as a preview, and found in passages too
@@ -28,19 +32,35 @@ def keep(
     rest: list[Path] = []
     made: list[Attachment] = []
     for path in paths:
-        ending = path.suffix.lower()
-        document = reader.readable(path.name) and ending not in EXTENSIONS and path.is_file()
-        if document or (ending in _PROSE and path.is_file()):
+        ending, file = path.suffix.lower(), path.is_file()
+        picture = file and ending in SUFFIXES and reader.wanted(path.name)  # a picture still, and what is written in it
+        document = file and reader.readable(path.name) and ending not in (*EXTENSIONS, *SUFFIXES)
+        added = None
+        if document or picture or (file and ending in _PROSE):
             (taken,) = ingest.add(memory, [path], session=session)
-            if document and taken.added is None:
+            added = taken.added
+            if document and added is None:
                 raise UsageError(taken.problem)
-        if document and taken.added is not None:
-            many = f"{taken.added.chunks} passage{'s' * (taken.added.chunks != 1)}"
-            name = str(veil.name(PurePosixPath(taken.name)))
-            told = f"file '{name}': {many} in the memory; recall finds what it says"
-            told += ", open_file reads it" * (name == taken.name)
-            source = Source("file", name, str(path.resolve()))
-            made.append(Attachment(str(path.resolve()), told, source, label_of(source)))
-        else:
+        if added is not None and ending not in _PROSE:
+            made.append(_told(path, taken.name, added.chunks, veil))
+        if not document:
             rest.append(path)
     return rest, tuple(made)
+
+
+def _told(path: Path, called: str, chunks: int, veil: Veil) -> Attachment:
+    """What is told of a document that was taken in."""
+    name = str(veil.name(PurePosixPath(called)))
+    told = f"file '{name}': {chunks} passage{'s' * (chunks != 1)} in the memory; recall finds what it says"
+    told += ", open_file reads it" * (name == called)
+    source = Source("file", name, str(path.resolve()))
+    return Attachment(str(path.resolve()), told, source, label_of(source))
+
+
+def forget(home: Path, sessions: Sequence[str]) -> int:
+    """Forget what is kept for sessions that were removed; how many documents. Raises LLMOSError where it cannot be."""
+    if not sessions or not (home / FOLDER / FILE).is_file():
+        return 0
+    with Memory(home, url="") as memory:  # what belongs to a session lies at home
+        held = [d for name in sessions for d in memory.documents(Where(session=name, everyone=True))]
+        return memory.forget([d.id for d in held if d.kind in AT_HOME])

@@ -24,6 +24,7 @@ from llmos.kernel.types import (
     Failure,
     Noticed,
     Paged,
+    Pinned,
     Progress,
     Request,
     Result,
@@ -172,6 +173,8 @@ def to_public(event: Event) -> dict[str, Any]:
         case Verdict():
             told = {"type": "verdict", "answer": event.answer, "verdict": event.verdict, "note": event.note}
             return {**told, "over": list(event.over)}
+        case Pinned():
+            return {"type": "pinned", "request": event.request, "on": event.on}
 
 
 def _public_explored(event: Explored) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _files(path: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
         for name in sorted(names):
             file = Path(here, name)
-            if name.startswith(".") or not (reader.readable(name) or name.lower().endswith(".zip")):
+            if name.startswith(".") or not (reader.wanted(name) or name.lower().endswith(".zip")):
                 continue
             if file.is_symlink() and not file.resolve().is_relative_to(root):
                 continue

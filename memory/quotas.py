@@ -11,7 +11,8 @@ import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from llmos.kernel.errors import QuotaError, UsageError
+from llmos.kernel.errors import BudgetError, Cancelled, DeniedError, LLMOSError, QuotaError, UsageError
+from llmos.kernel.types import Failure
 
 FILE = "quotas.toml"
 PREFIX = "LLMOS_QUOTA_"
@@ -81,3 +82,14 @@ def spell(count: int) -> str:
             break
         number, unit = number / 1024, larger
     return f"{number:.1f} {unit}" if unit != "B" and number < 10 else f"{number:,.0f} {unit}"
+
+
+ERRORS: dict[str, type[LLMOSError]] = {"usage": UsageError, "denied": DeniedError, "interrupted": Cancelled}
+
+
+def error_of(failure: Failure) -> LLMOSError:
+    """The error that a failed request raises: its type by kind, which budget or quota by its ``budget``."""
+    if failure.kind == "budget":
+        disk = failure.budget in {field.name for field in fields(Quotas)}
+        return (QuotaError if disk else BudgetError)(failure.message, failure.budget)
+    return ERRORS.get(failure.kind, LLMOSError)(failure.message)

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 from llmos.kernel.errors import UsageError
 from llmos.kernel.hygiene import clean
-from llmos.memory import zips
+from llmos.memory import pictures, zips
 from llmos.memory.block import Block
 
 MOST_BYTES = 500_000_000
@@ -37,16 +37,26 @@ _READERS: dict[str, tuple[str, str, str]] = {
     ".pptx": ("pptx", "read", "pptx"),
     ".xlsx": ("xlsx", "read", "openpyxl"),
     ".epub": ("epub", "read", ""),
+    **dict.fromkeys(pictures.SUFFIXES, ("picture", "read", "rapidocr")),
     **dict.fromkeys(CODE.split(), ("code", "read", "")),
 }
 _ZIPPED = {".docx": "word/", ".pptx": "ppt/", ".xlsx": "xl/", ".epub": "META-INF/container.xml"}
 _MAGIC = ((b"%PDF-", "PDF", ".pdf"), (b"PK\x03\x04", "zip", ".zip"), (b"\xd0\xcf\x11\xe0", "old Office", ".doc"))
-KINDS = "txt, md, html, csv, tsv, json, jsonl, pdf, docx, pptx, xlsx, epub, source code, or a zip or folder of these"
+KINDS = (
+    "txt, md, html, csv, tsv, json, jsonl, pdf, docx, pptx, xlsx, epub, source code, pictures of text, or a zip or"
+    " folder of these"
+)
 
 
 def readable(name: str) -> bool:
     """Whether a file of this name has a reader."""
     return PurePosixPath(name).suffix.lower() in _READERS
+
+
+def wanted(name: str) -> bool:
+    """Whether a file that nobody named, one of a folder, is to be read: pictures are where text is recognized."""
+    picture = PurePosixPath(name).suffix.lower() in pictures.SUFFIXES
+    return readable(name) and not (picture and _lacking("rapidocr"))
 
 
 def read(path: Path, name: str) -> Iterator[Block]:
@@ -55,8 +65,9 @@ def read(path: Path, name: str) -> Iterator[Block]:
     if ending not in _READERS:
         raise UsageError(f"{name} has no reader; give {KINDS}")
     module, function, package = _READERS[ending]
-    if package and find_spec(package) is None:
-        raise UsageError(f"{name} needs a reader that is not installed: pip install 'llmos[memory]'")
+    if package and _lacking(package):
+        extra = "ocr" if package == "rapidocr" else "memory"
+        raise UsageError(f"{name} needs a reader that is not installed: pip install 'llmos[{extra}]'")
     _check(path, name, ending)
     found = False
     try:
@@ -75,6 +86,11 @@ def read(path: Path, name: str) -> Iterator[Block]:
         ) from error
     if not found:
         raise UsageError(f"{name} holds no text")
+
+
+def _lacking(package: str) -> bool:
+    """Whether a reader's package is not installed; the recognizer of text computes with another."""
+    return any(find_spec(name) is None for name in (package, *["onnxruntime"] * (package == "rapidocr")))
 
 
 def _check(path: Path, name: str, ending: str) -> None:

@@ -45,9 +45,10 @@ class Hit:
 class Where:
     """Which documents to look in; what is empty or None is not asked about.
 
-    ``persona`` always includes what all share. ``source`` is a part of a title or location. Times in seconds since
-    the epoch. ``attached_to``: of what belongs to one session alone (its files, its turns that left the context), only
-    this session's; None for that of all. ``everyone``: of all personas.
+    ``persona`` always includes what all share. ``source`` is a part of a title or location. Times in seconds since the
+    epoch. Examples of solved requests are found by their ``kind`` alone. ``attached_to``: of what belongs to one
+    session alone (its files, its turns that left the context), only this session's; None for that of all. ``everyone``:
+    of all personas.
     """
 
     persona: str = ""

@@ -212,6 +212,8 @@ def matching(where: Where) -> tuple[str, list[Any]]:
     """The condition on ``documents`` that a filter says, and its values."""
     parts: list[str] = ["1"] if where.everyone else ["persona IN ('', ?)"]
     given: list[Any] = [] if where.everyone else [where.persona]
+    if not where.kind and not where.everyone:
+        parts.append("kind != 'skill'")  # an example is no passage
     for field in ("kind", "session", "integrity"):
         if value := getattr(where, field):
             parts.append(f"{field} = ?")

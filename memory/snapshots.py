@@ -182,6 +182,8 @@ class Snapshots:
     def _make_room(self, newest: str) -> None:
         """Remove the oldest snapshots, and the contents that no other one has, until the rest fits."""
         sizes = {p.name: p.stat().st_size for p in self._folder.iterdir() if p.suffix != ".json"}
+        if sum(sizes.values()) <= MOST:  # a long session has many snapshots of few contents
+            return
         named = sorted((p.stat().st_mtime_ns, p.stem) for p in self._folder.glob("*.json"))
         old = [name for _, name in named if name != newest]
         while sum(sizes.values()) > MOST and old:

@@ -63,12 +63,15 @@ class Memory:
         # No daemon: torch's frames cannot be unwound, so the interpreter must not be finalized while this runs.
         threading.Thread(target=load, name="llmos-embedder").start()
 
-    def add(self, document: Document, chunks: Sequence[Chunk]) -> Added:
-        """Keep a document; it is on disk and whole on return. The same content is kept once a persona."""
+    def add(self, document: Document, chunks: Sequence[Chunk], by: Sequence[str] = ()) -> Added:
+        """Keep a document; it is on disk and whole on return. The same content is kept once a persona.
+
+        ``by`` are the texts that the chunks are found by, where these are not their own.
+        """
         if (known := self.known(document)) is not None:
             return known
         document = replace(document, added=document.added or time.time())
-        vectors = self._embed([embedded_text(chunk, document.title) for chunk in chunks])
+        vectors = self._embed(list(by) or [embedded_text(chunk, document.title) for chunk in chunks])
         if self._shared is None or document.kind in AT_HOME:
             return self._shelf.put(document, chunks, vectors)
         before = self._shelf.holder(document)
@@ -82,9 +85,10 @@ class Memory:
         """Bring this home's copy of a shared memory up to date; nothing to do for one that is not shared."""
         if self._shared is None:
             return
-        there, here = self._shared.heads(), self._shelf.shared()
+        here = self._shelf.shared()  # first: what is added meanwhile was not forgotten
+        there = self._shared.heads()
         self._shelf.remove([id for name, id in here.items() if name not in there])
-        for name in sorted(there - here.keys()):
+        for name in sorted(there - self._shelf.shared().keys()):
             if (loaded := self._shared.load(name)) is None:
                 continue
             document, chunks, vectors = loaded

@@ -36,7 +36,7 @@ def traces(events: Sequence[Event], kinds: Sequence[str] = KINDS, unjudged: bool
 
 def dialogue(events: Sequence[Event], answer: str) -> list[dict[str, Any]]:
     """The messages up to an answer, as chat templates take them."""
-    return [_message(message) for message in history(before(events, answer))]
+    return [spelled(message) for message in history(before(events, answer))]
 
 
 def _cut(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -45,7 +45,8 @@ def _cut(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dic
     return messages[:last], messages[last:]
 
 
-def _message(message: Message) -> dict[str, Any]:
+def spelled(message: Message) -> dict[str, Any]:
+    """A message as chat templates take it."""
     told: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.call_id:
         told["tool_call_id"] = message.call_id

@@ -17,7 +17,7 @@ from prompt_toolkit.document import Document
 from llmos import LLMOS, LLMOSError, Scripted, ToolCall, UsageError, tool
 from llmos.consent import Consent
 from llmos.kernel.dispatch import Asked
-from llmos.kernel.types import Explored, Request, Verdict
+from llmos.kernel.types import Explored, Pinned, Request, Verdict
 from llmos.prompting import Words, beginning, dropped, with_files
 from llmos.repl import Conversation
 
@@ -371,7 +371,7 @@ def test_a_dropped_file_goes_with_the_next_request(tmp_path: Path, capsys: pytes
 def test_what_edit_and_verdicts_leave_in_the_log(tmp_path: Path) -> None:
     with LLMOS(model=Scripted(["a", "b", "c"]), home=tmp_path) as system:
         talk = Conversation(system)
-        for early in ("/undo", "/retry", "/edit", "/good", "/save x", "/fork", "/resume"):
+        for early in ("/undo", "/retry", "/edit", "/good", "/pin", "/save x", "/fork", "/resume"):
             with pytest.raises(UsageError):
                 talk.take(early)
         talk.take("helo")
@@ -379,8 +379,14 @@ def test_what_edit_and_verdicts_leave_in_the_log(tmp_path: Path) -> None:
         assert (talk.draft, talk.anew) == ("helo", True)
         talk.take("hello")
         talk.take("/good clear")
+        talk.take("/pin")
+        talk.take("/pin off")
+        with pytest.raises(UsageError, match="takes nothing"):
+            talk.take("/pin this")
         talk.take("and now")
         events = talk.session.events()
+        asked = [e.id for e in talk.session.path() if isinstance(e, Request)]
+        assert [(e.request, e.on) for e in events if isinstance(e, Pinned)] == [(asked[0], True), (asked[0], False)]
         assert [e.text for e in talk.session.path() if isinstance(e, Request)] == ["hello", "and now"]
         (verdict,) = [e for e in events if isinstance(e, Verdict)]
         assert (verdict.verdict, verdict.note) == ("good", "clear")

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from memory_writer import child
 
+from llmos.cli import run_command
 from llmos.kernel import minilm
 from llmos.kernel.errors import LLMOSError
-from llmos.kernel.types import Label
+from llmos.kernel.types import Label, Request
 from llmos.memory import ingest
 from llmos.memory.chunks import Chunk
+from llmos.memory.log import SessionStore
 from llmos.memory.record import Document, Where
 from llmos.memory.store import Memory
 
@@ -134,30 +137,6 @@ def test_a_damaged_or_foreign_file_is_one_clear_line(tmp_path: Path) -> None:
         Memory(tmp_path, fake)
 
 
-CHILD = """
-import sys
-from pathlib import Path
-import numpy as np
-from llmos.memory.chunks import Chunk
-from llmos.memory.record import Document
-from llmos.memory.store import Memory
-name, count = sys.argv[2], int(sys.argv[3])
-memory = Memory(Path(sys.argv[1]), lambda texts: np.full((len(texts), 384), 384 ** -0.5, dtype=np.float32))
-for n in range(count):
-    title = f"{name}-{n}"
-    chunks = [Chunk(f"{title} part {i}") for i in range(1 + n % 40)]
-    memory.add(Document(f"file:{title}", title, title), chunks)
-    print(title, flush=True)
-    if not n % 3:
-        memory.search(title, 1)
-"""
-
-
-def child(home: Path, name: str, count: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", CHILD, str(home), name, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def assert_whole(home: Path, acknowledged: set[str]) -> None:
     """Every acknowledged document is there, and each that is there has all its chunks, words and vectors."""
     with Memory(home, fake) as memory:
@@ -247,3 +226,22 @@ begun.wait()
 def test_a_process_that_ends_while_the_embedder_loads_is_not_aborted(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", COMPUTING, str(tmp_path)], capture_output=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_was_kept_for_one_session_goes_when_it_is_cleaned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOS_HOME", str(tmp_path))
+    store = SessionStore(tmp_path)
+    names = [store.create(), store.create()]
+    for name in names:
+        with store.open(name) as log:
+            log.append(Request(id="e1", text="hello"))
+    with Memory(tmp_path, fake) as memory:
+        for name in names:
+            for kind in ("turn", "attached", "note"):
+                memory.add(*document(f"{kind} of {name}", f"{kind} {name}", kind=kind, session=name))
+    assert run_command(["clean", names[0], "--yes"]) == 0
+    with Memory(tmp_path, fake) as memory:
+        left = {(d.kind, d.session) for d in memory.documents(Where(everyone=True))}
+    assert left == {("note", names[0]), *((kind, names[1]) for kind in ("turn", "attached", "note"))}

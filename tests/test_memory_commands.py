@@ -40,6 +40,9 @@ def test_from_adding_to_forgetting(folder: Path, capsys: pytest.CaptureFixture[s
     assert run_command(["memory", "search", "may", "I", "have", "a", "pet?", "--limit", "1", "--json"]) == 0
     (hit,) = map(json.loads, lines(capsys))
     assert (hit["title"], hit["place"], hit["heading"]) == ("lease.md", "line 3", "Lease")
+    for filters, found in ((["--until", "2020-01-01"], 0), (["--since", "2020-01-01"], 2), (["--trusted"], 0)):
+        assert run_command(["memory", "search", "tea", *filters, "--by", "vectors", "--json"]) == 0
+        assert len({json.loads(line)["document"] for line in lines(capsys)}) == found
     assert run_command(["memory", "show", str(hit["document"])]) == 0
     assert "A small dog may be kept." in capsys.readouterr().out
     assert run_command(["memory", "forget", str(hit["document"])]) == 0

@@ -12,9 +12,11 @@ import pytest
 from llmos.kernel import minilm
 from llmos.kernel.errors import UsageError
 from llmos.kernel.minilm import MOST_PIECES
-from llmos.memory import ingest, reader, zips
+from llmos.memory import attached, ingest, reader, zips
 from llmos.memory.block import Block
 from llmos.memory.chunks import cut, embedded_text, size
+from llmos.memory.readers import picture
+from llmos.memory.record import Where
 from llmos.memory.store import Memory
 
 needs_weights = pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
@@ -227,3 +229,59 @@ def test_no_chunk_is_longer_than_the_embedder_reads() -> None:
     assert all(a.last_line <= b.last_line for a, b in pairwise(code))
     joined = "\n".join(chunk.text for chunk in chunks)
     assert all(f"value_{n} = {n} " in joined and f"n{n}, value: {n}" in joined for n in range(200))
+
+
+def written(path: Path, *lines: str) -> None:
+    """A picture of writing."""
+    from matplotlib import get_data_path
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 32)
+    picture = Image.new("RGB", (800, 70 + 70 * len(lines)), "white")
+    for n, line in enumerate(lines):
+        ImageDraw.Draw(picture).text((20, 20 + 70 * n), line, font=font, fill="black")
+    picture.save(path)
+
+
+def test_pictures_and_scans_are_read_where_text_recognition_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr")
+    bill, scan = tmp_path / "bill.png", tmp_path / "scan.pdf"
+    written(bill, "Invoice 4711 of the bakery", "Total: 128.40 euros")
+    written(scan, "The lease ends on 3 May")
+    text = "\n".join(block.text for block in told(bill))
+    assert "Invoice 4711" in text
+    assert "128.40" in text
+    assert told(bill)[0].line == 1
+    (block,) = told(scan)
+    assert ("lease ends" in block.text, block.page) == (True, 1)
+
+
+def test_without_text_recognition_a_picture_is_one_clear_line_and_folders_of_them_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "find_spec", lambda name: None)
+    (tmp_path / "files").mkdir()
+    bill = tmp_path / "files" / "bill.png"
+    written(bill, "Invoice 4711")
+    with Memory(tmp_path / "home", embed=lambda texts: pytest.fail("nothing is to be embedded")) as memory:
+        (taken,) = ingest.add(memory, [bill])
+        assert taken.problem.endswith("pip install 'llmos[ocr]'")
+        assert list(ingest.add(memory, [tmp_path / "files"])) == []
+
+
+@needs_weights
+def test_a_picture_that_comes_with_a_request_stays_one_and_is_found_by_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture_, other = tmp_path / "bill.png", tmp_path / "view.png"
+    written(picture_, "Invoice 4711")
+    written(other)
+    seen = {"bill.png": [Block("Invoice 4711 of the bakery")], "view.png": []}
+    monkeypatch.setattr(reader, "_lacking", lambda package: False)
+    monkeypatch.setattr(picture, "read", lambda path, name: iter(seen[name]))
+    with Memory(tmp_path / "home") as memory:
+        rest, made = attached.keep(memory, [picture_, other], "s1")
+        assert rest == [picture_, other]
+        assert [a.preview.split(";")[0] for a in made] == ["file 'bill.png': 1 passage in the memory"]
+        (document,) = memory.documents(Where(attached_to="s1"))
+    assert (document.title, document.label.integrity) == ("bill.png", "untrusted")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memory_writer import child
 
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.memory.chunks import Chunk
@@ -57,6 +58,21 @@ def test_two_homes_share_what_is_added_changed_and_forgotten(server: str, tmp_pa
         assert other.documents() == []
     with Memory(tmp_path / "c", unit, server) as third:
         assert third.search("kettle", mode="words") == []
+
+
+def test_processes_of_two_homes_add_at_once_and_nothing_is_lost(server: str, tmp_path: Path) -> None:
+    counts = {"a": 5, "b": 5, "c": 5}
+    homes = {"a": tmp_path / "one", "b": tmp_path / "one", "c": tmp_path / "other"}
+    running = [child(homes[name], name, count, LLMOS_MEMORY_URL=server) for name, count in counts.items()]
+    told = [process.communicate(timeout=120) for process in running]
+    assert [(process.returncode, error) for process, (_, error) in zip(running, told, strict=True)] == [(0, "")] * 3
+    wanted = {f"{name}-{n}" for name, count in counts.items() for n in range(count)}
+    for home in (*set(homes.values()), tmp_path / "third"):
+        with Memory(home, unit, server) as memory:
+            found = {d.title: d for d in memory.documents() if d.title[:2] in ("a-", "b-", "c-")}
+            assert found.keys() == wanted
+            for d in found.values():
+                assert [c.text for _, c in memory.text(d.id)] == [f"{d.title} part {i}" for i in range(d.chunks)]
 
 
 def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def make_open_file(passages: Open, marks: Marks) -> Tool:
         name, part = str(arguments["name"]), str(arguments.get("part", "")).strip()
         hits = passages(name)
         if hits:
-            return _part(hits, part, marks)
+            return _part(hits, part, marks, min(SHOWN, context.room()))
         return _workspace(context, name, part)
 
     return Tool(
@@ -42,7 +42,7 @@ def make_open_file(passages: Open, marks: Marks) -> Tool:
     )
 
 
-def _part(hits: Sequence[Hit], part: str, marks: Marks) -> ToolOutput:
+def _part(hits: Sequence[Hit], part: str, marks: Marks, most: int) -> ToolOutput:
     """The passages of a part, as many as are shown whole."""
     found = [hit for place, hit in enumerate(hits, 1) if not part or _inside(hit, place, part)]
     if not found:
@@ -52,10 +52,10 @@ def _part(hits: Sequence[Hit], part: str, marks: Marks) -> ToolOutput:
     size = 0
     for hit in found:
         size += len(hit.chunk.text) + 120
-        if taken and size > SHOWN:
+        if taken and size > most:
             break
         taken.append(hit)
-    return shown(taken, marks)
+    return shown(taken, marks, most)
 
 
 def _inside(hit: Hit, place: int, part: str) -> bool:

@@ -1,0 +1,160 @@
+"""Whether answers from documents are cited, quote what stands there, and are declined where no document says it.
+
+Over the questions of ``tests/retrieval`` and 50 that its documents do not answer. The model is a script: it asks
+``recall``, copies the sentence that has most of the question's words with the number of its passage, and declines where
+recall finds nothing, tells that what is named is missing, or too few of the words are there. So it measures what
+surrounds a model, not how well one reads; ``answered`` tells how often so simple a reader found a sentence to copy.
+"""
+
+import json as jsonlib
+import platform
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from llmos.app import LLMOS
+from llmos.bench.memory import QUESTIONS
+from llmos.kernel.citations import plain
+from llmos.kernel.scripted import Scripted
+from llmos.kernel.types import Answer, Message, Result, ToolCall
+from llmos.memory import ingest
+from llmos.tools.recall import LACKS
+
+UNANSWERABLE = QUESTIONS.with_name("unanswerable.jsonl")
+DECLINED = "The documents do not say it."
+_ENOUGH = 0.6  # of the question's words: with less it answers more often, and what is not there too
+_PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
+_LITTLE = frozenset(
+    [
+        "are",
+        "can",
+        "did",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "is",
+        "its",
+        "many",
+        "may",
+        "much",
+        "must",
+        "the",
+        "was",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "why",
+        "with",
+    ]
+)
+
+
+@dataclass(slots=True)
+class Counted:
+    """What became of the questions."""
+
+    asked: int = 0
+    answered: int = 0
+    cited: int = 0
+    right: int = 0  # the cited passage is the one that answers
+    wrong_marks: int = 0  # citations of what was not retrieved, or quotations that do not stand there
+    declined: int = 0
+
+
+def main(json: bool = False) -> int:
+    """Measure and print a table, or with ``json`` one object."""
+    if not UNANSWERABLE.is_file():
+        print("the questions are in the repository alone: tests/retrieval")
+        return 1
+    with tempfile.TemporaryDirectory() as home:
+        figures = measure(Path(home))
+    if json:
+        machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
+        print(jsonlib.dumps({"name": "answers", "machine": machine, "version": version("llmos"), "figures": figures}))
+    else:
+        for name, value in figures.items():
+            print(f"{name:28} {value:10.3f}")
+    return 0
+
+
+def measure(home: Path, every: int = 1) -> dict[str, float]:
+    """The figures, of every n-th question."""
+    rows = [jsonlib.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    without = [jsonlib.loads(line)["question"] for line in UNANSWERABLE.read_text(encoding="utf-8").splitlines()]
+    files = home / "files"
+    files.mkdir(parents=True)
+    for row in rows:
+        (files / row["file"]).write_text(row["text"], encoding="utf-8")
+    said, unsaid = Counted(), Counted()
+    with LLMOS(model=Scripted(_reply), home=home / "home", remembers=True) as system:
+        for taken in ingest.add(system.memory, [files]):
+            if taken.problem:
+                raise ValueError(taken.problem)
+        for question, span in [pair for row in rows for pair in row["questions"]][::every]:
+            _ask(system, question, span, said)
+        for question in without[::every]:
+            _ask(system, question, "", unsaid)
+    claims = max(said.answered + unsaid.answered, 1)
+    return {
+        "questions": float(said.asked),
+        "answered": said.answered / max(said.asked, 1),
+        "claims_cited": (said.cited + unsaid.cited) / claims,
+        "wrong_citations": float(said.wrong_marks + unsaid.wrong_marks),
+        "cited_passage_right": said.right / max(said.cited, 1),
+        "unanswerable": float(unsaid.asked),
+        "unanswerable_declined": float(unsaid.declined),
+    }
+
+
+def _ask(system: LLMOS, question: str, span: str, into: Counted) -> None:
+    with system.session() as session:
+        answer: Answer = session.run(question)
+        readings = {r.number: r for e in session.events() if isinstance(e, Result) for r in e.result.readings}
+    into.asked += 1
+    if answer.text == DECLINED:
+        into.declined += 1
+        return
+    into.answered += 1
+    into.cited += bool(answer.citations)
+    for citation in answer.citations:
+        reading = readings.get(citation.number)
+        into.wrong_marks += reading is None or citation.quote not in plain(reading.text)
+    into.right += any(c.number in readings and span and span in readings[c.number].text for c in answer.citations)
+
+
+def _reply(messages: Sequence[Message]) -> str | ToolCall:
+    """As the module says."""
+    last = messages[-1]
+    if last.role == "user":
+        return ToolCall("x", "recall", {"query": last.text})
+    wanted = _words(next(m.text for m in reversed(messages) if m.role == "user"))
+    found = [(number, head, line) for number, head, text in _PASSAGE.findall(last.text) for line in _lines(text)]
+    if not found or LACKS in last.text:
+        return DECLINED
+    number, head, line = max(found, key=lambda one: len(wanted & _words(f"{one[1]} {one[2]}")))
+    if len(wanted & _words(f"{head} {line}")) < _ENOUGH * len(wanted):
+        return DECLINED
+    return f"{line.rstrip('.')} [{number}]."
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip(" …") for line in re.split(r"(?<=[.!?])\s+|\n+", text) if line.strip(" …")]
+
+
+def _words(text: str) -> set[str]:
+    return {word[:5] for word in re.findall(r"\w{2,}", text.casefold()) if word not in _LITTLE}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
