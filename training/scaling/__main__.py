@@ -23,8 +23,8 @@ from llmos.training.scaling.picture import draw
 from llmos.training.scaling.runs import Recipe, Runs
 
 SIZES = ("128x2", "128x4", "192x3", "192x5")
-BUDGETS = (75_000, 150_000, 300_000, 600_000)
-LARGER = ("256x4", 1_200_000)
+BUDGETS = (100_000, 200_000, 400_000)
+LARGER = ("256x4", 800_000)
 SHIPPED = ("320x7", 2_400 * 32_768)  # the embedded kernel's shape, and the tokens that it was pretrained on
 FIGURES = ("e", "a", "alpha", "b", "beta")
 
