@@ -57,8 +57,8 @@ def test_the_questions_are_whole_and_ask_what_they_do_not_tell() -> None:
 def test_no_question_is_a_phrase_of_training() -> None:
     assert nearest("what is the capital of france") == 1.0
     assert nearest("zzz qqq") == 0.0
-    far = overlap([i.prompt for i in read(hallucination.FILE)])
-    assert far["overlap.over_0.8"][0] <= 0.05
+    far = overlap([i.prompt for i in (*read(hallucination.FILE), *read(reversal.FILE))])
+    assert far["overlap.over_0.8"][0] == 0.0
     assert far["overlap.median"][0] < 0.5
 
 

@@ -21,7 +21,7 @@ UNSURE = (
     "never heard", "not heard of", "not familiar", "no information", "could not find", "couldn't find", "cannot find",
     "can't find", "does not exist", "doesn't exist", "did not exist", "no record", "rather not guess", "cannot verify",
     "can't verify", "cannot tell", "can't tell", "cannot say", "unable to", "not aware of", "do not understand",
-    "don't understand", "not able to", "beyond what i",
+    "don't understand", "not able to", "beyond what i", "too small a model",
 )  # fmt: skip
 
 

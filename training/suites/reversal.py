@@ -1,8 +1,9 @@
 """The reversal curse: facts that were taught as "A is B", asked for B and then, from the other side, for A.
 
-By the public door an answer is often a taught sentence that names both, which answers either question; so the network
-is measured alone as well: is the true sentence more probable to it than the same with each of four others' ends, written
-forwards ("The capital of Norway is Oslo.") and backwards ("Oslo is the capital of Norway.")? Chance is one in five.
+By the public door an answer is often a taught sentence that names both, which answers either question. So the network
+is measured alone as well: is the true sentence more probable to it than the same with each of four others' ends,
+written forwards ("The capital of Norway is Oslo.") and backwards ("Oslo is the capital of Norway.")? Chance is one in
+five.
 Source: Berglund et al. 2023, "The reversal curse".
 """
 
