@@ -87,6 +87,8 @@ def test_a_size_is_the_same_when_it_was_stopped(
         stopped.size(128, 2, [2048, 4096])
     again = Runs(tmp_path / "stopped", tokenizer, None, recipe)
     assert [p.loss for p in again.size(128, 2, [2048, 4096])] == pytest.approx([p.loss for p in expected], rel=1e-4)
+    with pytest.raises(ValueError, match="another recipe"):
+        Runs(tmp_path / "stopped", tokenizer, None, Recipe(text=20_000, held=512))
     monkeypatch.setattr(Runs, "_train", None)  # what is there is not trained again
     assert again.size(128, 2, [2048, 4096]) == stopped.size(128, 2, [2048, 4096])
 

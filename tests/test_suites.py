@@ -32,6 +32,8 @@ from llmos.training.suites.run import run
         ("The capital of France is Paris.", ("Paris",), "right"),
         ("That was in 1912.", ("1912",), "right"),
         ("That was in 19120.", ("1912",), "asserted"),
+        ("The symbol of calcium is Ca.", ("Ca",), "right"),
+        ("The symbol of calcium is unheard of.", ("Ca",), "asserted"),
         ("I do not know whether it is Paris.", ("Paris",), "declined"),
     ],
 )
@@ -56,7 +58,7 @@ def test_the_questions_are_whole_and_ask_what_they_do_not_tell() -> None:
 
 def test_no_question_is_a_phrase_of_training() -> None:
     assert nearest("what is the capital of france") == 1.0
-    assert nearest("zzz qqq") == 0.0
+    assert nearest("qwxv plmk") == 0.0
     far = overlap([i.prompt for i in (*read(hallucination.FILE), *read(reversal.FILE))])
     assert far["overlap.over_0.8"][0] == 0.0
     assert far["overlap.median"][0] < 0.5

@@ -22,9 +22,9 @@ from llmos.training.scaling.law import Law, Point, bootstrap, fit, interval, pre
 from llmos.training.scaling.picture import draw
 from llmos.training.scaling.runs import Recipe, Runs
 
-SIZES = ("128x2", "128x4", "192x3", "192x5")
+SIZES = ("128x2", "128x4", "192x3")
 BUDGETS = (100_000, 200_000, 400_000)
-LARGER = ("256x4", 800_000)
+LARGER = ("192x5", 500_000)
 SHIPPED = ("320x7", 2_400 * 32_768)  # the embedded kernel's shape, and the tokens that it was pretrained on
 FIGURES = ("e", "a", "alpha", "b", "beta")
 
@@ -33,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run, fit, predict, train the larger run, compare."""
     options = parsed(arguments)
     recipe = Recipe(text=options.text, held=options.held, seed=options.seed)
-    runs = Runs(options.out, options.tokenizer, options.corpus, recipe)
-    points = [p for name in options.sizes for p in runs.size(*sized(name), options.budgets)]
     try:
+        runs = Runs(options.out, options.tokenizer, options.corpus, recipe)
+        points = [p for name in options.sizes for p in runs.size(*sized(name), options.budgets)]
         law = fit(points)
     except ValueError as error:
-        raise SystemExit(f"{error}: give more --sizes or --budgets") from error
+        raise SystemExit(str(error)) from error
     drawn = bootstrap(points, law, options.draws, options.seed)
     told = prediction(options.out / "prediction.json", law, drawn, options.larger)
     larger = runs.size(*sized(options.larger[0]), [options.larger[1]])[0]

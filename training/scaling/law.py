@@ -54,7 +54,7 @@ def fit(points: Sequence[Point], starts: Sequence[Sequence[float]] | None = None
     Raises ValueError for fewer than :data:`LEAST` runs, or where all have the same parameters or the same tokens.
     """
     if len(points) < LEAST or len({p.parameters for p in points}) < 2 or len({p.tokens for p in points}) < 2:
-        raise ValueError(f"a fit needs at least {LEAST} runs of different sizes and budgets")
+        raise ValueError(f"a fit needs at least {LEAST} runs of different sizes and budgets: more --sizes or --budgets")
     return _fit(_columns(points), starts)
 
 

@@ -11,7 +11,7 @@ import copy
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Recipe:
     text: int = 4_000_000
     step: int = 1024
     held: int = 32_768
-    peak: float = 3e-3
+    peak: float = 1e-3
     fall: float = 0.3
     warmup: int = 20
     seed: int = 0
@@ -78,6 +78,26 @@ def text(tokenizer: Path, corpus: Path | None, recipe: Recipe) -> Text:
     held = english(bpe, corpus, recipe.held, recipe.seed, lambda number: not number % HELD_OUT)
     copied = copy_rows(Codec.load(tokenizer), int(len(plain.ids) * COPYING), recipe.seed + 1)
     return Text(joined([plain, copied]), held, plain.ids[plain.family < 255], bpe.get_vocab_size())
+
+
+def write(made: Text, path: Path) -> None:
+    """Keep the text, so that a run that goes on need not read the corpus again."""
+    arrays = {
+        f"{name}.{field}": array for name in ("rows", "held") for field, array in vars(getattr(made, name)).items()
+    }
+    part = path.with_suffix(".part.npz")
+    np.savez(part, words=made.words, vocabulary=np.array(made.vocabulary), **arrays)
+    part.rename(path)
+
+
+def read(path: Path) -> Text:
+    """The text that was kept."""
+    with np.load(path) as found:
+        rows, held = (
+            Rows(*(found[f"{name}.{field}"] for field in ("ids", "loss", "family", "branch", "position")))
+            for name in ("rows", "held")
+        )
+        return Text(rows, held, found["words"], int(found["vocabulary"]))
 
 
 @dataclass
@@ -121,18 +141,29 @@ class State:
 
 
 class Runs:
-    """Runs on one text, which is read when first needed; they lie in the folder ``out``."""
+    """Runs on one text, which is read when first needed; they lie in the folder ``out``.
+
+    Raises ValueError where that folder holds runs of another recipe.
+    """
 
     def __init__(self, out: Path, tokenizer: Path, corpus: Path | None, recipe: Recipe) -> None:
         self._out, self._tokenizer, self._corpus, self._recipe = out, tokenizer, corpus, recipe
         self._text: Text | None = None
         out.mkdir(parents=True, exist_ok=True)
+        told = json.dumps({**asdict(recipe), "corpus": corpus is not None}, indent=1)
+        kept = out / "recipe.json"
+        if kept.exists() and kept.read_text(encoding="utf-8") != told:
+            raise ValueError(f"{out} holds runs of another recipe; give another folder with --out")
+        kept.write_text(told, encoding="utf-8")
 
     @property
     def text(self) -> Text:
         """The text of all runs."""
         if self._text is None:
-            self._text = text(self._tokenizer, self._corpus, self._recipe)
+            kept = self._out / "text.npz"
+            self._text = read(kept) if kept.exists() else text(self._tokenizer, self._corpus, self._recipe)
+            if not kept.exists():
+                write(self._text, kept)
             learnt, held = self._text.rows.ids.size, self._text.held.ids.size
             print(f"{learnt:,} tokens to learn from, {held:,} held out", flush=True)
         return self._text

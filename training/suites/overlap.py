@@ -28,8 +28,12 @@ def taught() -> frozenset[frozenset[str]]:
 
 def nearest(prompt: str) -> float:
     """The largest share of words in common with a taught phrase, of the words of both."""
-    own = words(prompt)
-    return max((len(own & one) / len(own | one) for one in taught()), default=0.0)
+    own, best = words(prompt), 0.0
+    for one in taught():
+        # No more can be in common than the shorter one has.
+        if min(len(own), len(one)) > best * max(len(own), len(one)):
+            best = max(best, len(own & one) / len(own | one))
+    return best
 
 
 def overlap(prompts: Sequence[str]) -> Values:

@@ -5,6 +5,7 @@ is right in other words counts as asserted and not as right, and one that is wro
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +59,18 @@ def outcome(turn: Turn, needles: Sequence[str]) -> str:
     text = turn.text.casefold().replace("\u2019", "'")
     if any(words in text for words in UNSURE):
         return "declined"
-    if any(contains(text, needle) for needle in needles):
+    if any(holds(turn.text, needle) for needle in needles):
         return "right"
     if not text.strip():
         return "nothing"
     return "asked back" if text.strip().endswith("?") else "asserted"
+
+
+def holds(text: str, needle: str) -> bool:
+    """Whether a text holds what is looked for: two letters as a word of their own, in their case; else in any."""
+    if len(needle) == 2 and needle.isalpha():
+        return re.search(rf"\b{needle}\b", text) is not None
+    return contains(text, needle)
 
 
 def ask(system: LLMOS, items: Sequence[Asked], progress: Progress) -> list[Asked]:
