@@ -34,7 +34,7 @@ def test_intervals_hold_what_is_known_and_grow_with_noise() -> None:
     for noise in (0.001, 0.01):
         some = points(noise)
         law = fit(some)
-        drawn = bootstrap(some, law, draws=30)
+        drawn = bootstrap(some, law, draws=12)
         told = predicted(law, drawn, 1e8, 1e10)
         low, high = interval([one.loss(1e8, 1e10) for one in drawn])
         widths.append(high - low)
@@ -76,7 +76,7 @@ def test_a_size_is_the_same_when_it_was_stopped(
     torch.set_num_threads(1)
     recipe = Recipe(text=20_000, held=1024, step=512, warmup=2)
     whole = Runs(tmp_path / "whole", tokenizer, None, recipe)
-    expected = whole.size(128, 2, [2048, 4096])
+    expected = whole.size(128, 2, [1024, 2048])
     assert expected[0].parameters == size_of("128x2")
     assert expected[0].loss != expected[1].loss
     monkeypatch.setattr("llmos.training.scaling.runs.SAVED", -1.0)  # save after each step
@@ -84,13 +84,13 @@ def test_a_size_is_the_same_when_it_was_stopped(
     losses = iter([1, 2])
     monkeypatch.setattr(stopped, "held_loss", lambda model: next(losses) / 0)
     with pytest.raises(ZeroDivisionError):  # at the end of the first budget's branch
-        stopped.size(128, 2, [2048, 4096])
+        stopped.size(128, 2, [1024, 2048])
     again = Runs(tmp_path / "stopped", tokenizer, None, recipe)
-    assert [p.loss for p in again.size(128, 2, [2048, 4096])] == pytest.approx([p.loss for p in expected], rel=1e-4)
+    assert [p.loss for p in again.size(128, 2, [1024, 2048])] == pytest.approx([p.loss for p in expected], rel=1e-4)
     with pytest.raises(ValueError, match="another recipe"):
         Runs(tmp_path / "stopped", tokenizer, None, Recipe(text=20_000, held=512))
     monkeypatch.setattr(Runs, "_train", None)  # what is there is not trained again
-    assert again.size(128, 2, [2048, 4096]) == stopped.size(128, 2, [2048, 4096])
+    assert again.size(128, 2, [1024, 2048]) == stopped.size(128, 2, [1024, 2048])
 
 
 def test_the_command_predicts_before_it_trains_the_larger_run(

@@ -46,7 +46,7 @@ class Recipe:
     text: int = 4_000_000
     step: int = 1024
     held: int = 32_768
-    peak: float = 1e-3
+    peak: float = 3e-3
     fall: float = 0.3
     warmup: int = 20
     seed: int = 0
