@@ -160,7 +160,8 @@ def table(results: Mapping[str, Result]) -> str:
 
 def cell(value: Any, found: Result, key: str) -> str:
     """A figure as the card writes it: a share in percent, a count with commas, else three places."""
-    if key in found.get("counts", found["intervals"]):
+    shares = found["counts"] if "counts" in found else found["intervals"]
+    if key in shares:
         return f"{value:.1%}"
     if isinstance(value, int) or (isinstance(value, float) and value == int(value) and abs(value) >= 100):
         return f"{int(value):,}"

@@ -141,7 +141,7 @@ def test_bits_a_byte_follow_from_log_probabilities(tmp_path: Path) -> None:
 
 def test_intervals_are_the_same_each_time_and_narrow_with_more() -> None:
     def mean(numbers: Any) -> float:
-        return sum(n % 2 for n in numbers) / len(numbers)
+        return float(sum(n % 2 for n in numbers) / len(numbers))
 
     few, many = resampled(10, mean), resampled(1000, mean)
     assert few == resampled(10, mean)

@@ -108,7 +108,7 @@ def prediction(file: Path, law: Law, drawn: Sequence[Law], larger: tuple[str, in
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if found["run"] == list(larger):
             return found
-    made = {
+    made: dict[str, Any] = {
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "run": list(larger),
         "larger": predicted(law, drawn, size_of(larger[0]), larger[1]),

@@ -92,7 +92,8 @@ def _fit(columns: tuple[Array, Array, Array], starts: Sequence[Sequence[float]] 
 
 def bootstrap(points: Sequence[Point], law: Law, draws: int = 200, seed: int = 0) -> list[Law]:
     """Laws fitted to runs drawn with replacement, those without two sizes and two budgets drawn again."""
-    chooser, made = np.random.default_rng(seed), []
+    chooser = np.random.default_rng(seed)
+    made: list[Law] = []
     near = [np.log(law.e), np.log(law.a), law.alpha, np.log(law.b), law.beta]
     far = [[1.0, 5.0, 0.4, 5.0, 0.4], [-1.0, 3.0, 0.2, 5.0, 0.4], [1.0, 5.0, 0.4, 3.0, 0.2]]
     while len(made) < draws:

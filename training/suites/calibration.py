@@ -66,7 +66,7 @@ def calibration(
         items = [items[n * len(items) // limit] for n in range(limit)]
     heard = Heard(model)
     judged: list[Judged] = []
-    with LLMOS(model=heard, home=home) as system:  # type: ignore[arg-type]
+    with LLMOS(model=heard, home=home) as system:
         for item in items:
             heard.told.clear()
             done: Item = run_item(system, item)

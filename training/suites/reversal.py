@@ -34,7 +34,7 @@ def report(done: Sequence[Asked], heart: dict[str, tuple[int, int]], model: str)
     pairs = list(zip(*sides, strict=True))
 
     def gap(numbers: Sequence[int]) -> float:
-        return sum(pairs[n][0] - pairs[n][1] for n in numbers) / len(numbers)
+        return float(sum(pairs[n][0] - pairs[n][1] for n in numbers) / len(numbers))
 
     shares = {
         "forward.right": (sum(sides[0]), len(pairs)),
