@@ -23,7 +23,7 @@ from llmos.kernel.errors import UsageError
 from llmos.training.evaluate import evaluate_file
 from llmos.training.suites.run import SUITES, run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent  # of the checkout, not of the link in llmos/
 EVAL = ROOT / "training" / "eval"
 RECORDED = Path(__file__).parent / "card.json"
 SCALING = ROOT / "docs" / "scaling-law.json"
@@ -78,6 +78,7 @@ ROWS = {
     "first plot, seconds": ("startup", "first_plot_s"),
     "predicted loss of the larger small run": ("scaling", "predicted"),
     "its loss when trained": ("scaling", "outcome"),
+    "mean loss of the small runs of the most tokens": ("scaling", "mean"),
     "loss said of the shipped shape": ("scaling", "shipped_shape"),
 }
 COMMANDS = {
@@ -109,6 +110,11 @@ def scaling(file: Path = SCALING) -> Result:
         "outcome": round(told["outcome"]["loss"], 4),
         "shipped_shape": shape["loss"],
     }
+    most = max(one["tokens"] for one in told["runs"])
+    last = [one["loss"] for one in told["runs"] if one["tokens"] == most]
+    figures["mean"] = round(sum(last) / len(last), 4)
+    for one in told["runs"]:
+        figures[f"loss of {one['name']} after {one['tokens']:,} tokens"] = round(one["loss"], 4)
     intervals = {"predicted": larger["interval"], "shipped_shape": shape["interval"]}
     return {"figures": figures, "intervals": intervals, "counts": {}, "when": told["prediction"]["written"][:10]}
 
@@ -148,7 +154,9 @@ def table(results: Mapping[str, Result]) -> str:
     order = [(pair, label) for pair, label in named.items() if pair[1] in results.get(pair[0], {}).get("figures", {})]
     rest = [(source, key) for source, found in results.items() for key in found["figures"]]
     others = [pair for pair in rest if pair not in named]
-    order += [((source, key), key if source == "recorded" else f"{source}: {key}") for source, key in others]
+    order += [
+        ((source, key), key if source in ("recorded", "scaling") else f"{source}: {key}") for source, key in others
+    ]
     for (source, key), label in order:
         found = results[source]
         low_high = found["intervals"].get(key)
