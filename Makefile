@@ -18,7 +18,7 @@ export LLMOS_HOME ?= $(CURDIR)/build/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check cover mutants fuzz soak eval kernel painter bench templates docs doctor clean bubblewrap chromium tmux
+.PHONY: help demo test test-slow check cover mutants fuzz soak eval kernel painter bench templates docs doctor clean card scaling bubblewrap chromium tmux
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ eval: $(VENV)/installed bubblewrap ## measure the model on requests with known a
 
 kernel: $(VENV)/dev ## make the embedded kernel from nothing: about 90 minutes on two cores; CORPUS=folder of text
 	@$(BIN)/python -m llmos.training $(if $(CORPUS),--corpus $(CORPUS))
+
+scaling: $(VENV)/dev ## fit a scaling law to small pretraining runs, predict a larger one: an hour on one core; CORPUS=folder
+	@$(BIN)/python -m llmos.training.scaling $(if $(CORPUS),--corpus $(CORPUS))
+
+card: $(VENV)/installed bubblewrap ## measure every figure of the model card, an hour and more; what is in build/card is kept
+	@$(BIN)/python -m llmos.bench._card
 
 painter: $(VENV)/dev ## make the embedded painter from nothing; stopped, it goes on where it was; STEPS=number
 	@$(BIN)/python -m llmos.training.painter $(if $(STEPS),--steps $(STEPS))

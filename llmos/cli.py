@@ -69,7 +69,15 @@ Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The seed 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first so many.")]
 Failures = Annotated[str | None, typer.Option("--failures", metavar="OUT", help="Write what failed to this file.")]
 Words = Annotated[list[str], typer.Argument(metavar="REQUEST", help="What you want, in your words.")]
-Items = Annotated[str, typer.Argument(metavar="FILE.jsonl", help="Requests with what is expected, one a line.")]
+Items = Annotated[
+    str | None,
+    typer.Argument(metavar="FILE.jsonl", help="Requests with what is expected, one a line; or a suite's file."),
+]
+Suite = Annotated[
+    str | None,
+    typer.Option("--suite", metavar="NAME", help="Measure a weakness: hallucination, reversal, bits or calibration."),
+]
+Plot = Annotated[str | None, typer.Option("--plot", metavar="OUT.png", help="Of calibration: the reliability plot.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Which measurement; a wrong name lists them.")]
 Problem = Annotated[str | None, typer.Option("--problem", metavar="NAME", help="Of think: one problem alone.")]
 Puzzles = Annotated[
@@ -308,16 +316,29 @@ app.command("show")(sessions_cli.show)
 @app.command()
 def eval(
     context: Context,
-    file: Items,
+    file: Items = None,
+    suite: Suite = None,
     model: Model = None,
     limit: Limit = None,
     failures: Failures = None,
+    plot: Plot = None,
     strict: Strict = None,
     browser: Browser = None,
     json: Json = False,
 ) -> None:
-    """Measure a model on requests with known answers."""
+    """Measure a model on requests with known answers, or one of its known weaknesses."""
     from llmos.training.evaluate import evaluate_file
+
+    if suite is not None:
+        from llmos.training.suites.run import run
+
+        paths = {"file": file, "plot": plot, "answers": failures}
+        given = {key: Path(path) for key, path in paths.items() if path is not None}
+        measured = run(suite, model=model or context.obj, limit=limit, progress=_progress, **given)
+        print(jsonlib.dumps(measured.public()) if json else measured.text())
+        return
+    if file is None or plot is not None:
+        raise UsageError("name a file of requests, or a suite: --suite hallucination|reversal|bits|calibration")
 
     report = evaluate_file(
         Path(file),

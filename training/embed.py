@@ -55,15 +55,19 @@ def ppmi(counts: NDArray[np.float32], smoothing: float = 0.75) -> NDArray[np.flo
 
 def word_vectors(tokenizer: Tokenizer, corpus: Path | None, size: int, seed: int, std: float = 0.02) -> Tensor:
     """Embedding rows of shape (vocabulary, size) with entries of deviation ``std``; tokens never seen get noise."""
+    return vectors(corpus_ids(tokenizer, corpus, seed), tokenizer.get_vocab_size(), size, seed, std)
+
+
+def vectors(ids: NDArray[np.uint16], vocabulary: int, size: int, seed: int, std: float = 0.02) -> Tensor:
+    """The same from tokens that are given, in the order of the text."""
     torch.manual_seed(seed)
-    vocabulary = tokenizer.get_vocab_size()
-    matrix = torch.from_numpy(ppmi(cooccurrence(corpus_ids(tokenizer, corpus, seed), vocabulary)))
+    matrix = torch.from_numpy(ppmi(cooccurrence(ids, vocabulary)))
     left, values, _ = torch.svd_lowrank(matrix.to(device()), q=size, niter=2)
-    vectors = (left * values.sqrt()).cpu()
-    vectors = vectors[:, torch.randperm(size)] @ torch.linalg.qr(torch.randn(size, size))[0]
-    norms = vectors.norm(dim=1, keepdim=True)
+    found = (left * values.sqrt()).cpu()
+    found = found[:, torch.randperm(size)] @ torch.linalg.qr(torch.randn(size, size))[0]
+    norms = found.norm(dim=1, keepdim=True)
     unit = torch.where(
-        norms > 1e-6, vectors / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(vectors))
+        norms > 1e-6, found / norms.clamp(min=1e-6), torch.nn.functional.normalize(torch.randn_like(found))
     )
     scaled: Tensor = unit * std * size**0.5
     return scaled

@@ -220,6 +220,11 @@ def write_failures(path: Path, items: Iterable[Item]) -> None:
         for i in items
         if not i.passed
     ]
+    write_rows(path, rows)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line. Raises UsageError where the file cannot be written."""
     try:
         path.write_text(
             "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows), encoding="utf-8"

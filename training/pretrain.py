@@ -1,7 +1,7 @@
 """Next-word prediction on plain English, from word statistics as the start. Usage: see ``training/__main__.py``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -42,14 +42,20 @@ def encode(tokenizer: Tokenizer, docs: Sequence[Document]) -> list[list[int]]:
     return made
 
 
-def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -> Rows:
-    """Rows of about ``tokens`` tokens, the files mixed by their shares."""
+def english(
+    tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int, kept: Callable[[int], bool] = lambda number: True
+) -> Rows:
+    """Rows of about ``tokens`` tokens, the files mixed by their shares; of each file, documents with numbers ``kept``.
+
+    Raises ValueError where that leaves no text.
+    """
     end = control(tokenizer, "<|endoftext|>")
     made: list[Family] = []
     sources = SHARES if corpus is not None else {"": 1.0}
     for name, share in sources.items():
         room = int(tokens * share)
         docs: list[Document] = documents(corpus, name, seed) if corpus is not None else list(packaged_text())
+        docs = [doc for number, doc in enumerate(docs) if kept(number)]
         for few in (docs[i : i + TOGETHER] for i in range(0, len(docs), TOGETHER)):
             for text in encode(tokenizer, few) if room >= 0 else ():
                 ids = [*text, end] if room >= 0 else []
@@ -57,6 +63,8 @@ def english(tokenizer: Tokenizer, corpus: Path | None, tokens: int, seed: int) -
                     piece = ids[i : i + LENGTH]
                     made.append(Family([], [(piece, [True] * len(piece))]))
                 room -= len(ids)
+    if not made:
+        raise ValueError(f"there is no text in {corpus}")
     order = torch.randperm(len(made), generator=torch.Generator().manual_seed(seed)).tolist()
     return pack([made[i] for i in order])
 
