@@ -11,6 +11,15 @@ One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``catego
 - ``prompt``: texts that all stand in the ``prompt`` of the first call, in any case
 - ``arguments``: what the first call was given, by name
 - ``refuses``: no call, and the answer declines
+- ``either``: at least one of these texts is in the answer, as by ``contains``
+- ``given``: texts that all stand in what the first call was given; separators of thousands there do not count
+- ``asks_back``: no call, and the answer speaks of at least one of these (what is missing)
+- ``not_refused``: the answer does not decline on principle ("I do not know" is no refusal)
+- ``lacks``: none of these texts is in the answer or in what any call was given
+- ``only``: no other tool than these was called, first or later
+- ``cites``: the answer names a source
+
+Beside these an item may hold ``expression``, from which ``number`` follows; it is there for whoever checks the file.
 
 Shares come with Wilson's 95% interval. Knows nothing of models; it measures what the public door gives.
 """
@@ -33,7 +42,11 @@ from llmos.kernel.types import Answer, Event, Failure, ToolCall
 from llmos.training.scoring import Expect, Turn, judged
 
 Progress = Callable[[int, int, int], None]
-KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses"}
+KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses", "either", "given"} | {
+    "asks_back", "not_refused", "lacks", "only", "cites",
+}  # fmt: skip
+# What shows that a call's arguments are right.
+FILLED = ("number", "contains", "columns", "prompt", "arguments", "given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +221,22 @@ def shares(items: Sequence[Item]) -> dict[str, tuple[int, int]]:
         "valid_calls": count_valid(turns),
         "calculator_exact": (len(exact), len(reckoned)),
     }
+    found |= {key: share for key, share in _narrow(turns).items() if share[1]}
     for category in dict.fromkeys(i.category for i in items):
         of = [i for i in items if i.category == category]
         found[f"accuracy.{category}"] = (sum(i.passed for i in of), len(of))
+    return found
+
+
+def _narrow(turns: Sequence[Turn]) -> dict[str, tuple[int, int]]:
+    """Of the turns that ask for it: no call where none is due, arguments right, declined, not refused, not misled."""
+    idle = [t for t in turns if "tool" in t.expect and t.expect["tool"] is None]
+    filled = [t for t in turns if isinstance(t.expect.get("tool"), str) and set(FILLED) & set(t.expect)]
+    right = [t for t in filled if not any(w.startswith((*(f"{key}:" for key in FILLED), "failure:")) for w in t.wrong)]
+    found = {"no_call": (sum(not t.calls for t in idle), len(idle)), "arguments_right": (len(right), len(filled))}
+    for key, name in (("refuses", "declined"), ("not_refused", "not_refused"), ("lacks", "not_misled")):
+        of = [t for t in turns if t.expect.get(key)]
+        found[name] = (sum(not any(w.startswith(f"{key}:") for w in t.wrong) for t in of), len(of))
     return found
 
 
