@@ -54,7 +54,7 @@ def test_it_is_large_enough_and_no_request_comes_twice() -> None:
 
 @pytest.mark.parametrize("name", ["kernel", "word_problems"])
 def test_every_number_follows_from_its_expression_by_two_ways_of_reckoning(name: str) -> None:
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     reckoned = [row for row in rows(name) if "expression" in row]
     for row in reckoned:
         value, expected = exactly(row["expression"]), row["expect"]["number"]
