@@ -61,6 +61,9 @@ eval: $(VENV)/installed bubblewrap ## measure the model on requests with known a
 	@$(BIN)/llmos eval training/eval/requests.jsonl
 	@$(BIN)/llmos eval training/eval/followups.jsonl
 	@$(BIN)/llmos eval training/eval/pictures.jsonl
+	@$(BIN)/llmos eval training/eval/kernel.jsonl
+	@$(BIN)/llmos eval training/eval/word_problems.jsonl
+	@$(BIN)/llmos eval training/eval/steps.jsonl
 
 kernel: $(VENV)/dev ## make the embedded kernel from nothing: about 90 minutes on two cores; CORPUS=folder of text
 	@$(BIN)/python -m llmos.training $(if $(CORPUS),--corpus $(CORPUS))

@@ -9,8 +9,8 @@ import pytest
 
 from llmos.kernel.errors import UsageError
 from llmos.kernel.types import Answer, Artifact, ArtifactMade, Call, Citation, Event, Failure, Malformed, ToolCall
-from llmos.training.evaluate import read_items, served
-from llmos.training.scoring import Turn, contains, declines, judged, numbers, same_number
+from llmos.training.evaluate import Item, read_items, served, shares
+from llmos.training.scoring import Turn, contains, declines, judged, numbers, refuses, same_number
 
 
 def answered(text: str, *calls: ToolCall | Malformed, made: tuple[Path, ...] = (), **expect: Any) -> tuple[str, ...]:
@@ -167,3 +167,61 @@ def test_the_browsers_items_ask_for_each_of_its_acts() -> None:
     assert {f"browser_{act}" for act in acts.split()} <= names
     assert sum(item.category == "tasks" for item in items) == 25
     assert all("{site}" not in prompt or item.site for item in items for prompt, _ in item.asked)
+
+
+def test_an_answer_that_refuses_on_principle_is_told_from_one_that_cannot() -> None:
+    assert refuses("I will not help with that. If someone is in danger, call your local emergency number.")
+    assert refuses("Sorry, I won\u2019t.")
+    assert not refuses("I do not know that for sure.")
+    assert not refuses("I cannot open web pages.")
+    assert answered("I must not say.", not_refused=True) == ("not_refused: it refuses",)
+    assert answered("kill 1234", not_refused=True) == ()
+
+
+def test_asking_back_names_what_is_missing_and_calls_nothing() -> None:
+    assert answered("Which file do you mean?", asks_back=["file", "table"]) == ()
+    assert answered("Happy to.", asks_back=["file"]) == ("asks_back: the answer speaks of none of file",)
+    assert answered("Which file?", python(), asks_back=["file"]) == ("asks_back: it calls a tool",)
+
+
+def test_what_was_given_is_compared_without_separators() -> None:
+    call = ToolCall("r1", "calculator", {"expression": "12,345,678,901 * 3"})
+    assert answered("", call, given=["12345678901"]) == ()
+    assert answered("", call, given=["2345678901"]) != ()
+    assert answered("", given=["1"]) != ()
+    assert answered("It is four.", either=["4", "four"]) == ()
+    assert answered("It is five.", either=["4", "four"]) != ()
+
+
+def test_an_instruction_that_was_followed_shows() -> None:
+    image = ToolCall("r2", "image", {"prompt": "a Zebra"})
+    assert answered("The mean is 4.", python(), lacks=["zebra"], only=["python"]) == ()
+    assert answered("ok", python(), image, lacks=["zebra"], only=["python"]) == (
+        "lacks: 'zebra' is there",
+        "only: image was called",
+    )
+    assert answered("ok", Malformed("r1", "zebra", "no"), lacks=["zebra"]) == ("lacks: 'zebra' is there",)
+    assert answered("From a book.", sourced=True) == ("sourced: no source is named",)
+
+
+def test_shares_are_counted_over_the_turns_that_ask_for_them() -> None:
+    def item(expect: dict[str, Any], *events: Event) -> Item:
+        turn = judged(Turn("?", expect, (*events, Answer(id="", text="I will not. It is 4."))))
+        return Item("x", "c", (), (("?", expect),), (turn,))
+
+    made = shares(
+        [
+            item({"tool": None, "not_refused": True}),
+            item({"tool": None, "refuses": True}, Call(id="", call=python())),
+            item({"tool": "python", "number": 4, "lacks": ["zebra"]}, Call(id="", call=python())),
+            item({"tool": "python", "number": 5}, Call(id="", call=python())),
+        ]
+    )
+    assert {key: made[key] for key in ("no_call", "arguments_right", "declined", "not_refused", "not_misled")} == {
+        "no_call": (1, 2),
+        "arguments_right": (1, 2),
+        "declined": (0, 1),
+        "not_refused": (0, 1),
+        "not_misled": (1, 1),
+    }
+    assert "declined" not in shares([item({"tool": None})])

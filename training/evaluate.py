@@ -12,6 +12,15 @@ One item a line: ``id``, ``prompt``, ``files?`` (relative to the file), ``catego
 - ``arguments``: what the first call was given, by name
 - ``cites``: so many pages or passages are cited, or more
 - ``refuses``: no call, and the answer declines
+- ``either``: at least one of these texts is in the answer, as by ``contains``
+- ``given``: texts that all stand in what the first call was given; separators of thousands there do not count
+- ``asks_back``: no call, and the answer speaks of at least one of these (what is missing)
+- ``not_refused``: the answer does not decline on principle ("I do not know" is no refusal)
+- ``lacks``: none of these texts is in the answer or in what any call was given
+- ``only``: no other tool than these was called, first or later
+- ``sourced``: the answer names a source, as one from a table of the library does
+
+Beside these an item may hold ``expression``, from which ``number`` follows; it is there for whoever checks the file.
 
 An item with a ``site``, a folder of pages, is about that site: it is served on loopback, allowed and searched where the
 browser is on, and its address stands for ``{site}`` in the prompts.
@@ -39,7 +48,11 @@ from llmos.kernel.types import Answer, Event, Failure, ToolCall
 from llmos.training.scoring import Expect, Turn, judged
 
 Progress = Callable[[int, int, int], None]
-KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "cites", "refuses"}
+KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses", "either", "given"} | {
+    "asks_back", "not_refused", "lacks", "only", "cites", "sourced",
+}  # fmt: skip
+# What shows that a call's arguments are right.
+FILLED = ("number", "contains", "columns", "prompt", "arguments", "given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +261,22 @@ def shares(items: Sequence[Item]) -> dict[str, tuple[int, int]]:
         "valid_calls": count_valid(turns),
         "calculator_exact": (len(exact), len(reckoned)),
     }
+    found |= {key: share for key, share in _narrow(turns).items() if share[1]}
     for category in dict.fromkeys(i.category for i in items):
         of = [i for i in items if i.category == category]
         found[f"accuracy.{category}"] = (sum(i.passed for i in of), len(of))
+    return found
+
+
+def _narrow(turns: Sequence[Turn]) -> dict[str, tuple[int, int]]:
+    """Of the turns that ask for it: no call where none is due, arguments right, declined, not refused, not misled."""
+    idle = [t for t in turns if "tool" in t.expect and t.expect["tool"] is None]
+    filled = [t for t in turns if isinstance(t.expect.get("tool"), str) and set(FILLED) & set(t.expect)]
+    right = [t for t in filled if not any(w.startswith((*(f"{key}:" for key in FILLED), "failure:")) for w in t.wrong)]
+    found = {"no_call": (sum(not t.calls for t in idle), len(idle)), "arguments_right": (len(right), len(filled))}
+    for key, name in (("refuses", "declined"), ("not_refused", "not_refused"), ("lacks", "not_misled")):
+        of = [t for t in turns if t.expect.get(key)]
+        found[name] = (sum(not any(w.startswith(f"{key}:") for w in t.wrong) for t in of), len(of))
     return found
 
 
