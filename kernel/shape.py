@@ -85,12 +85,15 @@ def rope_tables(shape: Shape) -> tuple[Tensor, Tensor]:
 
     With that a rotation is ``x * cos + roll(x, half) * sin``.
     """
-    steps = torch.arange(0, shape.head_dim, 2).float() / shape.head_dim
-    inverse = 1.0 / shape.theta**steps
-    if shape.scaling is not None:
-        inverse = _stretched(inverse, shape.scaling)
-    angles = torch.outer(torch.arange(shape.window).float(), inverse)
+    angles = torch.outer(torch.arange(shape.window).float(), frequencies(shape))
     return torch.cat((angles, angles), -1).cos(), torch.cat((-angles, angles), -1).sin()
+
+
+def frequencies(shape: Shape) -> Tensor:
+    """By how many radians each pair of features turns from one position to the next, (head_dim / 2,) in fp32."""
+    steps = torch.arange(0, shape.head_dim, 2).float() / shape.head_dim
+    inverse: Tensor = 1.0 / shape.theta**steps
+    return inverse if shape.scaling is None else _stretched(inverse, shape.scaling)
 
 
 def _stretched(inverse: Tensor, scaling: Mapping[str, Any]) -> Tensor:

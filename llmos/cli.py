@@ -23,6 +23,7 @@ from llmos import (
     audit,
     clean,
     config_cli,
+    export_cli,
     feedback_cli,
     image_cli,
     memory_cli,
@@ -46,12 +47,14 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(memory_cli.app, name="memory")
 app.add_typer(models.app, name="models")
+app.add_typer(models.app, name="model", hidden=True)  # one model is a model
 app.add_typer(image_cli.app, name="image")
 app.add_typer(persona_cli.app, name="persona")
 app.add_typer(config_cli.app, name="config")
 app.add_typer(feedback_cli.app, name="traces")
 app.command("clean")(clean.clean)
 app.command("feedback")(feedback_cli.feedback)
+app.command("export")(export_cli.export)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
