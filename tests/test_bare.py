@@ -80,7 +80,7 @@ def cut_like_qwen(folder: Path, normalizer: dict[str, str] | None = None, digits
 
 
 def like_llama(folder: Path) -> Path:
-    """Make a Qwen 3 checkpoint one of Llama: no norms of queries and keys, a bias to each projection, other positions."""
+    """Make a Qwen 3 checkpoint one of Llama: no norms of queries and keys, biases, other positions."""
     state = {
         k: v for k, v in load_file(folder / "model.safetensors").items() if "q_norm" not in k and "k_norm" not in k
     }
@@ -156,7 +156,7 @@ def hostile(count: int) -> list[str]:
     draw = random.Random(7)
     parts = [
         "'S",
-        "'ſ",
+        "'\u017f",
         "'LL",
         "'re",
         "' d",
@@ -244,7 +244,7 @@ def test_what_it_cannot_do_is_one_line(qwen3_folder: Callable[..., Path], checke
     weights, _ = export(folder, tmp_path / "bare", "You are tiny.")
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "text").write_text("not weights, but long enough for a head" * 9)
-    cases = [
+    cases: list[tuple[tuple[Path | str, ...], str]] = [
         ((weights, ""), "the request is empty"),
         ((weights, "\u200b"), "the request is empty"),
         ((weights, "--ids", " "), "the request is empty"),
@@ -260,7 +260,7 @@ def test_what_it_cannot_do_is_one_line(qwen3_folder: Callable[..., Path], checke
         ((tmp_path / "text", "a"), "not a file of weights"),
     ]
     for (path, *told), line in cases:
-        done = ran(checked, path, *told)
+        done = ran(checked, Path(path), *map(str, told))
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
         assert line in done.stderr
     # To the window's end and no further.
