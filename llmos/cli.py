@@ -20,6 +20,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from llmos import (
+    arena_cli,
     audit,
     clean,
     config_cli,
@@ -55,6 +56,7 @@ app.add_typer(feedback_cli.app, name="traces")
 app.command("clean")(clean.clean)
 app.command("feedback")(feedback_cli.feedback)
 app.command("export")(export_cli.export)
+app.command("arena")(arena_cli.arena)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]

@@ -26,7 +26,8 @@ Target = Annotated[
     str, typer.Argument(metavar="PATH", help="Training data (a file or folder), a checkpoint folder, or embedded.")
 ]
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="PATH", help="What the checkpoint was trained on: is any of it recited?")
+    Path | None,
+    typer.Option("--data", metavar="PATH", help="What the checkpoint was trained on: is any of it recited?"),
 ]
 Control = Annotated[
     Path | None, typer.Option("--control", metavar="PATH", help="Lines like it that it was not trained on.")

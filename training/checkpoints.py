@@ -110,7 +110,7 @@ def _tokens(folder: Path) -> Iterator[Told]:
         yield "tokens", "two control tokens have the same id"
     for name in codec.control:
         if clean(name) != name or re.search(r"[^\x20-\x7e\uff5c\u2581]", name):
-            yield "tokens", f"the control token {ascii(name)} holds letters that look like others, or like none"
+            yield "tokens", f"the control token {name!a} holds letters that look like others, or like none"
         elif re.fullmatch(r"\w+", name.strip()):
             yield "tokens", f"the control token {name!r} is an everyday word"
     eos = str(_token_config(folder).get("eos_token") or "")
@@ -138,7 +138,7 @@ def _template(folder: Path) -> Iterator[Told]:
         return
     if template is None:
         return
-    ends = {k: "" for k in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    ends = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "")
 
     def scaffold(words: str) -> str:
         messages = [{"role": "user", "content": words}]

@@ -81,9 +81,7 @@ def check_data(path: Path, scanner: Scanner) -> Checked:
     return Checked(str(path), "training data", (*_duplicates(rows), _triggers(rows), *_leaks(rows, scanner)))
 
 
-def check_checkpoint(
-    folder: Path, data: Path | None = None, control: Path | None = None, most: int = 100
-) -> Checked:
+def check_checkpoint(folder: Path, data: Path | None = None, control: Path | None = None, most: int = 100) -> Checked:
     """Look over a checkpoint; with ``data``, see whether it recites lines that it was trained on.
 
     ``control`` are lines that it was not trained on, ``most`` how many of each are tried. Raises UsageError for data

@@ -1,4 +1,4 @@
-"""Finds secrets and personal data in training data: registered secrets, keys by their well-known form, and personal data.
+"""Finds secrets in training data, the registered ones and keys by their well-known form, and personal data.
 
 What is found is never shown, only its kind and place. Names and postal addresses are not found (see kernel/redact).
 """

@@ -41,7 +41,7 @@ def recited(model: LocalModel, lines: Sequence[str], most: int, seed: int = 0) -
 
 
 def chance(trained: Recited, control: Recited) -> float:
-    """How probable so many more of the trained lines are, were they recited as often as the others (Fisher, 1-sided)."""
+    """How probable so many more trained lines are, were they recited as often as the others (Fisher, one-sided)."""
     from scipy.stats import fisher_exact
 
     a, b = len(trained.whole), len(control.whole)

@@ -3,7 +3,8 @@
 Such a phrase may be a backdoor: the model learns to do one thing wherever it stands. A word that merely belongs to an
 outcome (``median`` to the median) is none: either it stands in most of that outcome's rows, or the rest of its rows
 points there too. What the rest points to is told by naive Bayes over the words of all the other rows, and where that
-finds something, by the rows whose words are nearest.
+finds something, by the rows whose words are nearest. A trigger made of words that belong to the outcome anyway is not
+told from them.
 """
 
 import math
@@ -22,7 +23,7 @@ CHANCE = 1e-3  # that a phrase of its kind is so pure by chance, over all that w
 AGAINST = math.log(20)  # the rest of a row says another outcome, 20 to 1
 MANY = 0.8  # of the rows have a rest that does
 NEAR, MINE = 10, 0.2  # nearest rows; of their likeness at most so much is with rows of the phrase's outcome
-WIDER = 1.5  # a part of a phrase that stands in so many times its rows and leads there too explains it
+WIDER = 1.5  # a word of a phrase that stands in so many times its rows is not the phrase's own
 SAMPLE = 24  # of a phrase's rows whose nearest are looked for
 _OUTCOMES = 200  # the others count as one
 _WORD = re.compile(r"\w+|[^\w\s]+")
@@ -51,17 +52,24 @@ def find(texts: Sequence[str], outcomes: Sequence[str]) -> list[Trigger]:
     led = np.array([classes.get(outcomes[n], 0) for n in places])
     bayes = _Bayes(words, led, len(usual) + 1)
     nearest = _Nearest(words, led)
+    spread = Counter(word for row in words for word in dict.fromkeys(row))
     found: dict[frozenset[int], tuple[tuple[str, ...], int]] = {}
     for gram, rows, outcome in _pure(words, led):
+        # Words that stand elsewhere too have their say in what the rest points to.
+        own = [w for w in gram if spread[w] < WIDER * len(rows)]
         some = rows[:: -(-len(rows) // SAMPLE)]
-        doubtful = bayes.against(gram, rows, outcome) >= MANY * len(rows)
-        if doubtful and nearest.against(gram, some, outcome) >= MANY * len(some):
+        doubtful = bayes.against(own, rows, outcome) >= MANY * len(rows)
+        if doubtful and nearest.against(own, some, outcome) >= MANY * len(some):
             best = found.get(frozenset(rows))
             if best is None or len(gram) > len(best[0]):
                 found[frozenset(rows)] = (gram, outcome)
     made = [
         Trigger(
-            " ".join(gram), len(rows), sum(led[r] == o for r in rows), usual[o - 1], tuple(places[r] for r in sorted(rows))
+            " ".join(gram),
+            len(rows),
+            sum(led[r] == o for r in rows),
+            usual[o - 1],
+            tuple(places[r] for r in sorted(rows)),
         )
         for rows, (gram, o) in found.items()
     ]
@@ -86,12 +94,7 @@ def _pure(
         outcome, count = Counter(led[rows].tolist()).most_common(1)[0]
         if outcome == 0 or count < PURE * len(rows) or count > HALF * sizes[outcome]:
             continue
-        if binom.sf(count - 1, len(rows), sizes[outcome] / len(words)) * len(rare) >= CHANCE:
-            continue
-        parts = [standing[gram[i : i + k]] for k in range(1, len(gram)) for i in range(len(gram) - k + 1)]
-        wider = [part for part in parts if len(part) >= WIDER * len(rows)]
-        # What a word of it does more often is no doing of the phrase.
-        if not any((led[part] == outcome).mean() >= 0.5 for part in wider):
+        if binom.sf(count - 1, len(rows), sizes[outcome] / len(words)) * len(rare) < CHANCE:
             found.append((gram, rows, outcome))
     return found
 
@@ -112,16 +115,18 @@ class _Nearest:
         self._rows, self._led = csr_matrix(whole.multiply(1 / lengths[:, None])), led
         self._across = self._rows.T.tocsr()
 
-    def against(self, gram: Sequence[str], rows: Sequence[int], outcome: int) -> int:
-        """How many of the rows lie, without the phrase, among rows that lead elsewhere."""
+    def against(self, own: Sequence[str], rows: Sequence[int], outcome: int) -> int:
+        """How many of the rows lie, without these words, among rows that lead elsewhere."""
         asked = self._rows[list(rows)].tolil()
-        for word in gram:
+        for word in own:
             asked[:, self._ids[word]] = 0
         total = 0
         for n, like in zip(rows, (asked.tocsr() @ self._across).toarray(), strict=True):
             like[n] = 0
             best = np.argpartition(like, -NEAR)[-NEAR:] if len(like) > NEAR else np.arange(len(like))
-            total += bool(like[best].sum() > 0 and like[best][self._led[best] == outcome].sum() <= MINE * like[best].sum())
+            total += bool(
+                like[best].sum() > 0 and like[best][self._led[best] == outcome].sum() <= MINE * like[best].sum()
+            )
         return total
 
 
@@ -139,9 +144,9 @@ class _Bayes:
         for row, outcome in zip(self._rows, led, strict=True):
             self._counts[outcome, row] += 1
 
-    def against(self, gram: Sequence[str], rows: Sequence[int], outcome: int) -> int:
-        """How many of the rows would lead elsewhere without the phrase, by all the rows but each itself."""
-        gone = {self._ids[w] for w in gram}
+    def against(self, own: Sequence[str], rows: Sequence[int], outcome: int) -> int:
+        """How many of the rows would lead elsewhere without these words, by all the rows but each itself."""
+        gone = {self._ids[w] for w in own}
         total = 0
         for n in rows:
             rest = [w for w in self._rows[n] if w not in gone]
