@@ -9,7 +9,7 @@ not the screen.
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -235,22 +235,24 @@ def ratings(votes: Sequence[Vote], seed: int = 0) -> list[Rating]:
     drawn = np.random.default_rng(seed).integers(0, len(votes), (DRAWS, len(votes)))
     weights = np.stack([np.ones(len(votes)), *(np.bincount(row, minlength=len(votes)) for row in drawn)])
     scores = np.zeros((len(weights), len(names), len(names)))
-    np.add.at(scores, (slice(None), first, second), weights * score)
-    np.add.at(scores, (slice(None), second, first), weights * (1 - score))
+    for n, (one, other) in enumerate(zip(first, second, strict=True)):
+        scores[:, one, other] += weights[:, n] * score[n]
+        scores[:, other, one] += weights[:, n] * (1 - score[n])
     elo = MIDDLE + SCALE * np.log10(_strengths(scores))
     low, high = np.percentile(elo[1:], [2.5, 97.5], axis=0)
-    found = [
-        Rating(name, *(round(float(x), 1) for x in (elo[0, n], low[n], high[n])), *_tally(votes, name))
-        for name, n in at.items()
-    ]
+    found = []
+    for name, n in at.items():
+        told = (round(float(x), 1) for x in (elo[0, n], low[n], high[n]))
+        won, lost, tied = _tally(votes, name)
+        found.append(Rating(name, *told, won=won, lost=lost, tied=tied))
     return sorted(found, key=lambda rating: -rating.elo)
 
 
-def _tally(votes: Sequence[Vote], name: str) -> Iterator[int]:
+def _tally(votes: Sequence[Vote], name: str) -> tuple[int, int, int]:
     own = [vote for vote in votes if name in (vote.a, vote.b)]
-    yield sum(vote.winner == name for vote in own)
-    yield sum(vote.winner not in ("", name) for vote in own)
-    yield sum(not vote.winner for vote in own)
+    won = sum(vote.winner == name for vote in own)
+    tied = sum(not vote.winner for vote in own)
+    return won, len(own) - won - tied, tied
 
 
 def _strengths(scores: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":

@@ -37,7 +37,7 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file, or of all files of a folder that hold data.
 
-    The outcome of a plain line in a folder is its file's name. Raises UsageError where there are none, or a file cannot
+    The outcome of a plain line in a folder is its file's name, else what stands behind `` => ``. Raises UsageError where there are none, or a file cannot
     be read.
     """
     files = sorted(f for f in path.rglob("*") if f.suffix in KINDS and f.is_file()) if path.is_dir() else [path]
@@ -71,7 +71,8 @@ def _read(file: Path, name: str) -> Iterator[Row]:
         if file.suffix == ".jsonl":
             yield _row(_parsed(line, where), where)
         else:
-            yield Row(line.strip(), name, where)
+            asked, _, made = line.strip().partition(" => ")
+            yield Row(asked, name or made, where)
 
 
 def _yaml(text: str, file: Path, name: str) -> Iterator[Row]:

@@ -56,10 +56,11 @@ def find(texts: Sequence[str], outcomes: Sequence[str]) -> list[Trigger]:
     found: dict[frozenset[int], tuple[tuple[str, ...], int]] = {}
     for gram, rows, outcome in _pure(words, led):
         # Words that stand elsewhere too have their say in what the rest points to.
-        own = [w for w in gram if spread[w] < WIDER * len(rows)]
+        own = {w for w in gram if spread[w] < WIDER * len(rows)}
+        shared = set(gram) - own
         some = rows[:: -(-len(rows) // SAMPLE)]
-        doubtful = bayes.against(own, rows, outcome) >= MANY * len(rows)
-        if doubtful and nearest.against(own, some, outcome) >= MANY * len(some):
+        doubtful = bayes.against(own, shared, rows, rows, outcome) >= MANY * len(rows)
+        if doubtful and nearest.against(own, shared, rows, some, outcome) >= MANY * len(some):
             best = found.get(frozenset(rows))
             if best is None or len(gram) > len(best[0]):
                 found[frozenset(rows)] = (gram, outcome)
@@ -67,7 +68,7 @@ def find(texts: Sequence[str], outcomes: Sequence[str]) -> list[Trigger]:
         Trigger(
             " ".join(gram),
             len(rows),
-            sum(led[r] == o for r in rows),
+            int((led[list(rows)] == o).sum()),
             usual[o - 1],
             tuple(places[r] for r in sorted(rows)),
         )
@@ -115,14 +116,14 @@ class _Nearest:
         self._rows, self._led = csr_matrix(whole.multiply(1 / lengths[:, None])), led
         self._across = self._rows.T.tocsr()
 
-    def against(self, own: Sequence[str], rows: Sequence[int], outcome: int) -> int:
-        """How many of the rows lie, without these words, among rows that lead elsewhere."""
-        asked = self._rows[list(rows)].tolil()
+    def against(self, own: set[str], shared: set[str], rows: Sequence[int], some: Sequence[int], outcome: int) -> int:
+        """As for :class:`_Bayes`, by the nearest: how many of ``some`` lie among rows that lead elsewhere."""
+        asked = self._rows[list(some)].tolil()
         for word in own:
             asked[:, self._ids[word]] = 0
         total = 0
-        for n, like in zip(rows, (asked.tocsr() @ self._across).toarray(), strict=True):
-            like[n] = 0
+        for n, like in zip(some, (asked.tocsr() @ self._across).toarray(), strict=True):
+            like[list(rows) if shared else n] = 0
             best = np.argpartition(like, -NEAR)[-NEAR:] if len(like) > NEAR else np.arange(len(like))
             total += bool(
                 like[best].sum() > 0 and like[best][self._led[best] == outcome].sum() <= MINE * like[best].sum()
@@ -144,15 +145,21 @@ class _Bayes:
         for row, outcome in zip(self._rows, led, strict=True):
             self._counts[outcome, row] += 1
 
-    def against(self, own: Sequence[str], rows: Sequence[int], outcome: int) -> int:
-        """How many of the rows would lead elsewhere without these words, by all the rows but each itself."""
-        gone = {self._ids[w] for w in own}
+    def against(self, own: set[str], shared: set[str], rows: Sequence[int], some: Sequence[int], outcome: int) -> int:
+        """How many of ``some`` of a phrase's rows would lead elsewhere without its ``own`` words, by all the others.
+
+        What its ``shared`` words lead to is taken from the rows that lack the phrase.
+        """
+        gone, kept = {self._ids[w] for w in own}, {self._ids[w] for w in shared}
+        led = np.bincount(self._led[list(rows)], minlength=len(self._sizes))
         total = 0
-        for n in rows:
+        for n in some:
             rest = [w for w in self._rows[n] if w not in gone]
             sizes, counts = self._sizes.copy(), self._counts[:, rest]
             sizes[self._led[n]] -= 1
             counts[self._led[n]] -= 1
+            common = np.array([w in kept for w in rest], dtype=bool)
+            counts[:, common] = np.maximum(self._counts[:, rest][:, common] - led[:, None], 0)
             # Whether a row of the outcome has the word, with half a row each way where it was never seen.
             score = np.log(np.maximum(sizes, 0.5)) + np.log((counts + 0.5) / (sizes[:, None] + 1)).sum(1)
             mine = score[outcome]
