@@ -242,9 +242,9 @@ def ratings(votes: Sequence[Vote], seed: int = 0) -> list[Rating]:
     low, high = np.percentile(elo[1:], [2.5, 97.5], axis=0)
     found = []
     for name, n in at.items():
-        told = (round(float(x), 1) for x in (elo[0, n], low[n], high[n]))
+        middle, least, most = (round(float(x), 1) for x in (elo[0, n], low[n], high[n]))
         won, lost, tied = _tally(votes, name)
-        found.append(Rating(name, *told, won=won, lost=lost, tied=tied))
+        found.append(Rating(name, middle, least, most, won, lost, tied))
     return sorted(found, key=lambda rating: -rating.elo)
 
 

@@ -37,8 +37,8 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file, or of all files of a folder that hold data.
 
-    The outcome of a plain line in a folder is its file's name, else what stands behind `` => ``. Raises UsageError where there are none, or a file cannot
-    be read.
+    The outcome of a plain line in a folder is its file's name, else what stands behind `` => ``. Raises UsageError
+    where there are none, or a file cannot be read.
     """
     files = sorted(f for f in path.rglob("*") if f.suffix in KINDS and f.is_file()) if path.is_dir() else [path]
     rows = [row for file in files for row in _read(file, file.stem if path.is_dir() else "")]
