@@ -8,20 +8,20 @@ import re
 
 # C0 but tab and newline, DEL, C1; bidi controls; zero-width spaces, joiners of words, invisible operators, fillers,
 # interlinear annotation, soft hyphen, and the tag block, in which whole sentences hide.
-_UNSEEN = (
+UNSEEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
 )
 # Joiners mean something after the letters of Arabic, Persian, Indic and alike, and inside emoji.
-_JOINS = "\u0600-\u115e\u1161-\u17b3\u17b6-\u180d\u180f-\u1cff\u2190-\u2bff\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
+JOINS = "\u0600-\u115e\u1161-\u17b3\u17b6-\u180d\u180f-\u1cff\u2190-\u2bff\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
 # Variation selectors mean something right after an emoji, a symbol, a digit (keycaps), a CJK or Mongolian letter.
-_VARIES = (
+VARIES = (
     "#*0-9\u00a9\u00ae\u203c\u2049\u2100-\u3163\u3165-\u9fff\uf900-\ufaff\U0001f000-\U0001faff\U00020000-\U0003ffff"
 )
 _ODD = re.compile(
-    f"[{_UNSEEN}\ud800-\udfff]|(?<![{_JOINS}])[\u200c\u200d]|(?<![{_VARIES}])[\ufe00-\ufe0f\U000e0100-\U000e01ef]|\r\n?"
+    f"[{UNSEEN}\ud800-\udfff]|(?<![{JOINS}])[\u200c\u200d]|(?<![{VARIES}])[\ufe00-\ufe0f\U000e0100-\U000e01ef]|\r\n?"
 )
 
 

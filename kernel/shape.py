@@ -85,20 +85,22 @@ def rope_tables(shape: Shape) -> tuple[Tensor, Tensor]:
 
     With that a rotation is ``x * cos + roll(x, half) * sin``.
     """
-    inverse = _frequencies(shape)
-    if shape.scaling is not None:
-        inverse = _stretched(inverse, shape.scaling)
-    angles = torch.outer(torch.arange(shape.window).float(), inverse)
+    angles = torch.outer(torch.arange(shape.window).float(), frequencies(shape))
     return torch.cat((angles, angles), -1).cos(), torch.cat((-angles, angles), -1).sin()
+
+
+def frequencies(shape: Shape) -> Tensor:
+    """By how many radians each pair of features turns from one position to the next, (head_dim / 2,) in fp32."""
+    plain = _plain(shape)
+    return plain if shape.scaling is None else _stretched(plain, shape.scaling)
 
 
 def rope_factors(shape: Shape) -> Tensor:
     """By how much each frequency is slowed, (head_dim / 2); ones without scaling."""
-    plain = _frequencies(shape)
-    return torch.ones_like(plain) if shape.scaling is None else plain / _stretched(plain, shape.scaling)
+    return _plain(shape) / frequencies(shape)
 
 
-def _frequencies(shape: Shape) -> Tensor:
+def _plain(shape: Shape) -> Tensor:
     return 1.0 / shape.theta ** (torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
 
 

@@ -20,10 +20,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from llmos import (
+    arena_cli,
     audit,
     browser_cli,
     clean,
     config_cli,
+    export_cli,
     feedback_cli,
     image_cli,
     memory_cli,
@@ -47,6 +49,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(memory_cli.app, name="memory")
 app.add_typer(models.app, name="models")
+app.add_typer(models.app, name="model", hidden=True)  # one model is a model
 app.add_typer(image_cli.app, name="image")
 app.add_typer(browser_cli.app, name="browser")
 app.add_typer(persona_cli.app, name="persona")
@@ -54,6 +57,8 @@ app.add_typer(config_cli.app, name="config")
 app.add_typer(feedback_cli.app, name="traces")
 app.command("clean")(clean.clean)
 app.command("feedback")(feedback_cli.feedback)
+app.command("export")(export_cli.export)
+app.command("arena")(arena_cli.arena)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]

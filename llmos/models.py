@@ -1,4 +1,5 @@
-"""``llmos models``: what models there are here, which one is run, what one is made of, and one for other programs.
+"""``llmos models``: what models there are here, which one is run, what one is made of, whether it can be trusted, and
+one for other programs.
 
 Knows the command line and the caches; loading is the kernel's.
 """
@@ -14,7 +15,7 @@ import typer
 from llmos.kernel.errors import ModelError, UsageError
 
 app = typer.Typer(
-    help="List the models that are here, choose one, tell what one is made of, write one for others.",
+    help="List the models that are here, choose one, tell what one is made of, check one, write one for others.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -22,6 +23,17 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="embedded, a checkpoint folder or hub name, or a URL.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+Target = Annotated[
+    str, typer.Argument(metavar="PATH", help="Training data (a file or folder), a checkpoint folder, or embedded.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="PATH", help="What the checkpoint was trained on: is any of it recited?"),
+]
+Control = Annotated[
+    Path | None, typer.Option("--control", metavar="PATH", help="Lines like it that it was not trained on.")
+]
+Lines = Annotated[int, typer.Option("--lines", min=1, metavar="N", help="How many lines of each are tried.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,28 @@ def export(
     target = Path(gguf).expanduser()
     write(find(config.WEIGHTS if chosen == config.EMBEDDED else chosen), target, kind, force)
     print(f"{target}: {target.stat().st_size / 1e6:,.1f} MB")
+
+
+@app.command()
+def check(path: Target, data: Data = None, control: Control = None, lines: Lines = 100, json: Json = False) -> None:
+    """Look for backdoors and leaks in training data or in a checkpoint. Exit code 1 where something was found."""
+    from llmos.kernel import config, vault
+    from llmos.kernel.secrets import Scanner
+    from llmos.training.checks import check_checkpoint, check_data, is_checkpoint
+
+    target = config.WEIGHTS if path == config.EMBEDDED else Path(path).expanduser()
+    if not target.exists():
+        raise UsageError(f"there is nothing at {path}; give training data, or the folder of a checkpoint")
+    if control is not None and data is None:
+        raise UsageError("--control goes with --data: lines that were trained on, and lines that were not")
+    if is_checkpoint(target):
+        told = check_checkpoint(target, data, control, lines)
+    elif data is not None:
+        raise UsageError(f"--data goes with a checkpoint, and {path} is none")
+    else:
+        told = check_data(target, Scanner(vault.known(config.home())))
+    print(jsonlib.dumps(told.public(), ensure_ascii=False) if json else told.text())
+    raise typer.Exit(int(told.failed))
 
 
 def kept() -> Iterator[Kept]:
