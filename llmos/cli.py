@@ -24,6 +24,7 @@ from llmos import (
     clean,
     config_cli,
     feedback_cli,
+    finetune_cli,
     image_cli,
     memory_cli,
     models,
@@ -52,6 +53,7 @@ app.add_typer(config_cli.app, name="config")
 app.add_typer(feedback_cli.app, name="traces")
 app.command("clean")(clean.clean)
 app.command("feedback")(feedback_cli.feedback)
+app.command("finetune")(finetune_cli.finetune)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
