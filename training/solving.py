@@ -25,6 +25,7 @@ from llmos.kernel.minilm import Embedder
 from llmos.kernel.ranker import VOCABULARY, spelled
 from llmos.kernel.solver import LONGEST, Solver
 from llmos.kernel.types import Message, Part, Source
+from llmos.training.optim import halves
 from llmos.training.problems import worth
 
 SOLVER = "solver."  # what the names of its weights begin with in the file
@@ -100,25 +101,36 @@ class Solving:
         rows.sort(key=lambda n: len(states[n]))
         found: list[list[Words]] = [[] for _ in states]
         for part in (rows[i : i + TOGETHER] for i in range(0, len(rows), TOGETHER)):
-            for n, words in self._drawn([states[n] for n in part], [names[n] for n in part], heat, generator):
-                found[part[n]].append(words)
+            # The likeliest one is asked for as it is in use, in single precision.
+            with torch.autocast("cpu", torch.bfloat16, enabled=halves() and heat > 0):
+                for n, words in self._drawn(part, states, [names[n] for n in part], heat, generator):
+                    found[part[n]].append(words)
         return found
 
     @torch.no_grad()
     def _drawn(
-        self, states: Sequence[Tensor], names: Sequence[int], heat: float, generator: torch.Generator
+        self,
+        part: Sequence[int],
+        states: Sequence[Tensor],
+        names: Sequence[int],
+        heat: float,
+        generator: torch.Generator,
     ) -> list[tuple[int, Words]]:
-        """One expression each, by its place; what has ended is no longer computed."""
+        """One expression each, by its place in the part; what has ended is no longer computed."""
         vocabulary = self.solver.vocabulary
         takes = torch.tensor([TAKES.get(word, 0) - 1 for word in vocabulary])
-        barred = torch.zeros(len(states), len(vocabulary), dtype=torch.bool)
+        barred = torch.zeros(len(part), len(vocabulary), dtype=torch.bool)
         for row, most in enumerate(names):
             barred[row, [_BEGIN, *(k for k, w in enumerate(vocabulary) if w[0] == "@" and int(w[1:]) > most)]] = True
-        held, real = padded(states)
-        said, wanted = torch.zeros(len(states), 1, dtype=torch.long), torch.ones(len(states), dtype=torch.long)
-        places, done = torch.arange(len(states)), list[tuple[int, Words]]()
+        # What is held of a request is computed once for all expressions that are drawn for it.
+        first = list(dict.fromkeys(part))
+        asked, there = padded([states[n] for n in first])
+        which = torch.tensor([first.index(n) for n in part])
+        held, real = [one[which] for one in self.solver.held(asked)], there[which]
+        said, wanted = torch.zeros(len(part), 1, dtype=torch.long), torch.ones(len(part), dtype=torch.long)
+        places, done = torch.arange(len(part)), list[tuple[int, Words]]()
         for _ in range(LONGEST):
-            after = self.solver.logits(said, held, real)[:, -1].float().masked_fill(barred, -torch.inf)
+            after = self.solver.logits(said, asked, real, held)[:, -1].float().masked_fill(barred, -torch.inf)
             word = after.argmax(-1, keepdim=True)  # without heat the likeliest
             if heat:
                 word = torch.multinomial((after / heat).softmax(-1), 1, generator=generator)
@@ -128,7 +140,8 @@ class Solving:
             going = wanted > 0
             if not going.any():
                 break
-            places, said, wanted, held, real, barred = (x[going] for x in (places, said, wanted, held, real, barred))
+            places, said, wanted, real, barred = (x[going] for x in (places, said, wanted, real, barred))
+            held = [one[going] for one in held]
         return done
 
     def cost(self, states: Sequence[Tensor], targets: Sequence[Words], weights: Sequence[float]) -> Tensor:
@@ -139,7 +152,8 @@ class Solving:
         for n, row in enumerate(rows):
             said[n, 1 : len(row)] = torch.tensor(row[:-1], dtype=torch.long)
             after[n, : len(row)] = torch.tensor(row)
-        logits = self.solver.logits(said, *padded(states)).flatten(0, 1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=halves()):
+            logits = self.solver.logits(said, *padded(states)).flatten(0, 1).float()
         lost = cross_entropy(logits, after.flatten(), label_smoothing=SMOOTHING, reduction="none").view_as(after)
         share = torch.tensor(weights)[:, None] * (after >= 0)
         return (lost * share).sum() / share.sum()
