@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-Named = Annotated[str, typer.Option("--model", metavar="MODEL", help="The checkpoint: a folder, or a name of the cache.")]
+Named = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help="The checkpoint: a folder or a name in the cache.")
+]
 Data = Annotated[Path, typer.Option("--data", metavar="FILE.jsonl", help="What it learns from: llmos traces export.")]
 Method = Annotated[
     str, typer.Option("--method", metavar="sft|dpo|reward|grpo", help="dialogues, comparisons, or checked answers.")

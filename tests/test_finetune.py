@@ -37,7 +37,12 @@ PAIR = {
     "rejected": [{"role": "assistant", "content": "5"}],
 }
 CHECKED = {"prompt": "What is the mean of 1 and 2?", "expect": {"calculator": "(1 + 2) / 2"}}
-LINES = {"sft": [TRACE, GOOD, PAIR], "dpo": [PAIR, GOOD, BAD], "reward": [PAIR, GOOD, BAD], "grpo": [CHECKED] * 2}
+LINES: dict[str, list[Any]] = {
+    "sft": [TRACE, GOOD, PAIR],
+    "dpo": [PAIR, GOOD, BAD],
+    "reward": [PAIR, GOOD, BAD],
+    "grpo": [CHECKED] * 2,
+}
 
 
 def write(path: Path, lines: list[Any]) -> Path:

@@ -1,5 +1,6 @@
 """Comparisons for the embedded kernel: how they are met, DPO and a model of rewards on a tiny kernel, and resuming."""
 
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -78,10 +79,8 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
                 raise KeyboardInterrupt
             return prefers.cost(batch)
 
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             comparing.train(model, pairs, cost, out, Plan(steps=4, batch=2, rate=1e-3))  # type: ignore[arg-type]
-        except KeyboardInterrupt:
-            pass
         return model.lm_head.weight.detach()
 
     whole = run(tmp_path / "whole")

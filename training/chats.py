@@ -24,7 +24,7 @@ FORMS = "messages, or prompt with chosen and rejected, with completion, or with 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a file, by number. ``prompt`` comes before what is ``good``, what is ``bad``, or what ``expect`` checks.
+    """A line of a file, by number: a ``prompt`` before what is ``good``, what is ``bad``, or what ``expect`` checks.
 
     ``whole``: the good end is all that the assistant says in a dialogue, whose prompt is empty.
     """
@@ -130,24 +130,24 @@ def _row(data: Any, line: int) -> Row:
     tools = data.get("tools") or ()
     if not isinstance(tools, list | tuple) or not all(isinstance(t, dict) for t in tools):
         raise ValueError("tools have to be a list of objects")
-    verdict, more = str(data.get("verdict", "")), {"tools": tuple(tools)}
+    verdict, told = str(data.get("verdict", "")), tuple(tools)
     if "messages" in data:
         messages = tuple(_messages(data["messages"], "messages", "user"))
         if not any(m["role"] == "assistant" for m in messages):
             raise ValueError("nothing in messages is said by the assistant")
-        return Row(line, (), messages, verdict=verdict, whole=True, **more)
+        return Row(line, (), messages, verdict=verdict, whole=True, tools=told)
     if "prompt" not in data:
         raise ValueError(f"needs {FORMS}")
     prompt = tuple(_messages(data["prompt"], "prompt", "user"))
     if "expect" in data:
         if not isinstance(data["expect"], dict) or not data["expect"]:
             raise ValueError("expect has to be an object that says how the answer is checked")
-        return Row(line, prompt, expect=data["expect"], **more)
+        return Row(line, prompt, expect=data["expect"], tools=told)
     for good, bad in (("chosen", "rejected"), ("completion", "")):
         if good in data and (not bad or bad in data):
             chosen = tuple(_messages(data[good], good, "assistant"))
             rejected = tuple(_messages(data[bad], bad, "assistant")) if bad else ()
-            return Row(line, prompt, chosen, rejected, verdict=verdict, **more)
+            return Row(line, prompt, chosen, rejected, verdict=verdict, tools=told)
     raise ValueError(f"needs {FORMS}")
 
 
@@ -171,6 +171,8 @@ def _messages(value: Any, name: str, role: str) -> Iterator[Said]:
 
 def _is_call(call: Any) -> bool:
     function = call.get("function") if isinstance(call, dict) else None
-    return isinstance(function, dict) and isinstance(function.get("name"), str) and isinstance(
-        function.get("arguments"), dict
+    return (
+        isinstance(function, dict)
+        and isinstance(function.get("name"), str)
+        and isinstance(function.get("arguments"), dict)
     )

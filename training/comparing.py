@@ -74,8 +74,7 @@ def message(said: Said) -> Message:
         ToolCall(str(c.get("id") or f"c{n}"), c["function"]["name"], c["function"]["arguments"])
         for n, c in enumerate(said.get("tool_calls") or (), 1)
     )
-    source = Source({"user": "user", "tool": "tool", "system": "system"}.get(role, "kernel"))
-    parts = (Part(said["content"], source),) if said["content"] else ()
+    parts = (Part(said["content"], Source("kernel" if role == "assistant" else role)),) if said["content"] else ()
     return Message(role, parts, calls, str(said.get("tool_call_id") or ""))
 
 
@@ -97,7 +96,7 @@ def made(count: int, seed: int) -> list[Ends]:
     rng, firsts = random.Random(seed), list[tuple[Message, Message]]()
     for group in dialogues(2 * count, seed):
         firsts += [(talk[0], talk[1]) for talk in group if talk[1].role == "assistant"]
-    found = []
+    found: list[Ends] = []
     for asked, said in firsts:
         other = rng.choice(firsts)[1]
         worse = _wrong(said, rng) if rng.random() < 0.5 else None
@@ -129,7 +128,7 @@ def _kind(said: Message) -> str:
 def encoded(every: Sequence[Ends], folder: Path) -> list[Compared]:
     """Comparisons as the kernel in a folder meets them, with short names and examples; those that fit its window."""
     codec, memory = Codec.load(folder), Memory(folder / TAUGHT)
-    told, found = tools(), []
+    told, found = tools(), list[Compared]()
     for ends in every:
         start = [system_message(), *ends.prompt]
         name = json.dumps([m.text for m in ends.prompt])

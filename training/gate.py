@@ -29,7 +29,7 @@ class Compared:
     def chance(self) -> float:
         """How likely at least so many won questions were, if either kernel were as likely to be the right one."""
         n = self.won + self.lost
-        return sum(math.comb(n, k) for k in range(self.won, n + 1)) / 2**n
+        return float(sum(math.comb(n, k) for k in range(self.won, n + 1)) / 2**n)
 
     @property
     def difference(self) -> tuple[float, float, float]:

@@ -1,9 +1,9 @@
 """``python -m llmos.training.improve``: the kernel's solver gets better by reward, and a gate says whether it goes in.
 
-Expert iteration (Anthony et al. 2017, "Thinking fast and slow with deep learning and tree search"; on reasoning Zelikman
-et al. 2022, "STaR"): the solver draws expressions for word problems of which only the answers are known, the calculator
-says which are right for two tellings of a problem, and the solver is trained on those, with what it was taught beside
-them. It stops and resumes; nothing is written to the folder it starts from.
+Expert iteration (Anthony et al. 2017, "Thinking fast and slow with deep learning and tree search"; on reasoning
+Zelikman et al. 2022, "STaR"): the solver draws expressions for word problems of which only the answers are known, the
+calculator says which are right for two tellings of a problem, and the solver is trained on those, with what it was
+taught beside them. It stops and resumes; nothing is written to the folder it starts from.
 
 Why the solver: its expressions can be checked exactly, it alone decides where no taught example fits, and the encoder
 under it stays as it is, so what is found for all other requests stays the same.
@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -117,7 +118,7 @@ class Run:
         loaded: dict[str, list[bool]] = json.loads(path.read_text(encoding="utf-8"))
         return loaded
 
-    def _draw(self, told: Sequence[Sequence[tuple[Heard, problems.Fraction]]], states: list[torch.Tensor]) -> None:
+    def _draw(self, told: Sequence[Sequence[tuple[Heard, Fraction]]], states: list[torch.Tensor]) -> None:
         """Draw expressions and keep those that are right for every telling, each problem weighing the same."""
         plan = self.plan
         names = [cases[0][0].names for cases in told]

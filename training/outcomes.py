@@ -69,9 +69,11 @@ def passes(answer: str, test: str) -> bool:
     blocks = _CODE.findall(answer)
     code = "\n".join(blocks) if blocks else answer
     try:
-        with tempfile.TemporaryDirectory(prefix="llmos-test-", ignore_cleanup_errors=True) as folder:
-            with Sandbox(Path(folder)) as box:
-                return box.execute(f"{code}\n", SECONDS, quiet=True).ok and box.execute(test, SECONDS, quiet=True).ok
+        with (
+            tempfile.TemporaryDirectory(prefix="llmos-test-", ignore_cleanup_errors=True) as folder,
+            Sandbox(Path(folder)) as box,
+        ):
+            return box.execute(f"{code}\n", SECONDS, quiet=True).ok and box.execute(test, SECONDS, quiet=True).ok
     except SandboxError as error:
         raise UsageError(f"a test needs the sandbox: {error}") from error
 

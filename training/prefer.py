@@ -60,7 +60,8 @@ class Prefer:
     def cost(self, batch: Sequence[Compared]) -> tuple[Tensor, Mapping[str, float]]:
         """The loss (nats), and how many comparisons of the batch come out right by how much."""
         documents = [*(one.chosen for one in batch), *(one.rejected for one in batch)]
-        better, worse = logprobs(self._model, documents).split(len(batch))
+        said = logprobs(self._model, documents)
+        better, worse = said[: len(batch)], said[len(batch) :]
         start = torch.tensor([self._start[id(one)] for one in batch], device=better.device)
         margin = self._beta * ((better - start[:, 0]) - (worse - start[:, 1]))
         words = sum(sum(one.chosen[1]) for one in batch)

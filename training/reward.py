@@ -69,7 +69,8 @@ def reward(kernel: Path, pairs: Sequence[Compared], out: Path, plan: Plan) -> tu
     model = Rewards(comparing.load(kernel)).to(device())
 
     def cost(batch: Sequence[Compared]) -> tuple[Tensor, Mapping[str, float]]:
-        better, worse = model([*(o.chosen for o in batch), *(o.rejected for o in batch)]).split(len(batch))
+        scored = model([*(o.chosen for o in batch), *(o.rejected for o in batch)])
+        better, worse = scored[: len(batch)], scored[len(batch) :]
         return -F.logsigmoid(better - worse).mean(), {"right": (better > worse).float().mean().item()}
 
     curves = comparing.train(model, learnt, cost, out, plan)

@@ -189,9 +189,7 @@ def _text(
     return text.removeprefix(first) if begins else text
 
 
-def _train(
-    folder: Path, tokenizer: Any, made: Rows, out: Path, recipe: Recipe, curves: Curves
-) -> dict[str, float]:
+def _train(folder: Path, tokenizer: Any, made: Rows, out: Path, recipe: Recipe, curves: Curves) -> dict[str, float]:
     """Run trl's trainer of the method and write the checkpoint."""
     import torch
     from datasets import Dataset, disable_progress_bars
@@ -298,7 +296,9 @@ def _teller(curves: Curves) -> Any:
     class Teller(TrainerCallback):  # type: ignore[misc]
         """Writes the numbers of each log."""
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **rest: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **rest: Any
+        ) -> None:
             """One point."""
             kept = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
             curves.tell({"step": state.global_step, **kept})
