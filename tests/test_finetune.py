@@ -12,7 +12,7 @@ from llmos.cli import run_command
 from llmos.kernel.errors import UsageError
 from llmos.kernel.local import LocalModel
 from llmos.kernel.wire import CONTROL
-from llmos.training import chats, outcomes
+from llmos.training import chats, outcomes, tuning
 
 TEMPLATE = Path(__file__).parent.parent / "kernel" / "chat_template.jinja"
 CALL = {"id": "c1", "type": "function", "function": {"name": "calculator", "arguments": {"expression": "15% * 2480"}}}
@@ -116,7 +116,10 @@ def test_what_is_learnt_is_what_the_assistant_says_after_what_was_asked() -> Non
     assert (judged.chosen[0]["content"], judged.rejected[0]["content"]) == ("The price is 15.", "No.")
 
 
-def test_mistakes_are_one_line_each(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line_each(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tuning, "NEEDED", ())  # all of it is said before anything of that is loaded
     good = write(tmp_path / "good.jsonl", [GOOD])
     (tmp_path / "nothing").mkdir()
     taken = tmp_path / "taken"
@@ -151,8 +154,6 @@ def test_mistakes_are_one_line_each(tiny: Path, tmp_path: Path, capsys: pytest.C
 def test_without_the_extra_it_says_how_to_get_it(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from llmos.training import tuning
-
     monkeypatch.setattr(tuning, "NEEDED", ("no_such_package",))
     assert tune(tiny, write(tmp_path / "data.jsonl", [GOOD]), tmp_path / "out", "sft") == 2
     assert "pip install 'llmos[train]'" in capsys.readouterr().err
