@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from llmos import LLMOS, Scripted
+from llmos.cli import run_command
+from llmos.kernel.codec import Codec
 from llmos.kernel.errors import UsageError
 from llmos.kernel.types import ToolCall
 from llmos.training import comparing, prefer, reward
@@ -33,8 +36,6 @@ def pairs(tiny: Path, tmp_path: Path) -> list[Compared]:
 
 
 def test_a_comparison_is_met_with_short_names_and_only_its_end_counts(pairs: list[Compared], tiny: Path) -> None:
-    from llmos.kernel.codec import Codec
-
     assert len(pairs) == len(PAIRS)
     codec = Codec.load(tiny)
     for (ids, own), says in ((pairs[0].chosen, "The answer is 372."), (pairs[0].rejected, "The mean of the price.")):
@@ -115,3 +116,27 @@ def test_too_few_comparisons_are_said(pairs: list[Compared], tmp_path: Path) -> 
     path.write_text('{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}\n')
     with pytest.raises(UsageError, match="holds no comparison"):
         comparing.read([path])
+
+
+def test_feedback_becomes_a_comparison_with_its_calls(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOS_HOME", str(tmp_path / "home"))
+    model = Scripted([ToolCall("x", "calculator", {"expression": "6 + 7"}), "It is 13.",
+                      ToolCall("x", "calculator", {"expression": "6 * 7"}), "It is 42."])  # fmt: skip
+    with LLMOS(model=model, home=tmp_path / "home") as system, system.session() as session:
+        session.run("six times seven")
+        list(session.retry())
+    out = tmp_path / "traces.jsonl"
+    assert run_command(["feedback", "last", "prefer"]) == 0
+    assert run_command(["traces", "export", "--out", str(out)]) == 0
+    (ends,) = comparing.read([out])
+    assert [m.text for m in ends.prompt] == ["six times seven"]
+    (call,) = ends.chosen[0].calls
+    assert isinstance(call, ToolCall)
+    assert call.arguments == {"expression": "6 * 7"}
+    assert ends.rejected[-1].text == "It is 13."
+    (pair,) = comparing.encoded([ends], tiny)
+    text = Codec.load(tiny).decode(pair.chosen[0])
+    assert '"expression": "@1 * @2"' in text
+    assert "13" not in text
