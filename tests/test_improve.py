@@ -128,7 +128,10 @@ def test_the_loop_learns_from_rewards_alone_and_the_gate_opens(
 ) -> None:
     asked = [exam.Question(p.question, p.answer) for p in worded(40, 9)]
     monkeypatch.setattr(exam, "solver_sets", lambda count, seed, corpus: {exam.AIM: asked})
-    plan, before = Plan(rounds=1, draws=6, steps=30, batch=16, rate=1e-3, replay=0.0, firsts=0), snapshot(kernel)
+    plan, before = (
+        Plan(rounds=1, draws=6, steps=30, batch=16, rate=1e-3, replay=0.0, blend=1.0, firsts=0),
+        snapshot(kernel),
+    )
     out = tmp_path / "out"
     run = Run(plan, kernel, out)
     good, why = run.go(worded(24, 1))
@@ -189,3 +192,27 @@ def test_a_folder_without_a_kernel_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="takes a folder of the kernel"):
         Run(Plan(), tmp_path, tmp_path / "out")
     assert improve.Plan().rounds > 1
+
+
+@needs_weights
+def test_what_goes_in_lies_between_the_old_weights_and_the_new(kernel: Path, tmp_path: Path) -> None:
+    run = Run(Plan(blend=0.25), kernel, tmp_path / "out")
+    old = run.solving.weights["words"].detach().clone()
+    with torch.no_grad():
+        run.solving.weights["words"].add_(0.4)
+    made = Solving(run._trial()).weights["words"]
+    assert torch.allclose(made, old + 0.1, atol=0.01)
+
+
+@needs_weights
+def test_measured_problems_of_the_corpus_are_not_replayed(
+    kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "Bo has 3 hens and 4 cows. How many is that?"
+    known = [Taught("calculator", heard(asked).told, "@1 + @2"), Taught("calculator", "@1 pens and @2 cups", "@1 + @2")]
+    monkeypatch.setattr(improve, "stories", lambda corpus: known)
+    monkeypatch.setattr(exam, "stories", lambda corpus, count, seed: [exam.Question(asked, Fraction(7))])
+    monkeypatch.setattr(improve, "taught", lambda solving, known, seed: known)
+    replayed = {one.pattern for one in Run(Plan(), kernel, tmp_path / "out", tmp_path)._replayed()}
+    assert known[1].pattern in replayed
+    assert known[0].pattern not in replayed

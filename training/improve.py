@@ -5,6 +5,10 @@ Zelikman et al. 2022, "STaR"): the solver draws expressions for word problems of
 calculator says which are right for two tellings of a problem, and the solver is trained on those, with what it was
 taught beside them. It stops and resumes; nothing is written to the folder it starts from.
 
+What a solver learns of few problems it pays for with what it knew. Against that stand the replay of what was taught
+(the corpus's problems too, where there is one, but for those that are measured) and the blend: what goes in lies
+between the old weights and the new ones (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+
 Why the solver: its expressions can be checked exactly, it alone decides where no taught example fits, and the encoder
 under it stays as it is, so what is found for all other requests stays the same.
 """
@@ -29,13 +33,14 @@ from llmos.kernel.arithmetic import prefix
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.examples import RANKER, TAUGHT
-from llmos.kernel.recall import Recall
+from llmos.kernel.recall import Recall, Taught
 from llmos.training import exam, gate, problems
 from llmos.training.curves import Curves
 from llmos.training.problems import Problem
 from llmos.training.solving import Heard, Solving, Words, heard, right
+from llmos.training.stories import stories
 
-REPLAYED = 2000  # taught expressions that are drawn from
+REPLAYED = 3000  # taught expressions that are drawn from
 FORMS = 2  # ways to write an expression that are kept of a problem
 SAVED, TOLD = 20, 10  # steps from one checkpoint to the next, and from one line of the log
 WARM = 10  # steps
@@ -47,8 +52,9 @@ Sample = tuple[torch.Tensor, Words, float]
 @dataclass(frozen=True)
 class Plan:
     """How long and on how much: ``draws`` expressions at temperature ``heat`` for each of ``count`` problems a round,
-    then ``steps`` on ``batch`` expressions, of which ``replay`` (a share) were taught before; ``measured`` questions in
-    the largest held-out set, ``firsts`` in those asked of the whole memory."""
+    then ``steps`` on ``batch`` expressions, of which ``replay`` (a share) were taught before; ``blend``: how far to go
+    from the old weights to the new ones; ``measured`` questions in the largest held-out set, ``firsts`` in those asked
+    of the whole memory."""
 
     count: int = 600
     rounds: int = 4
@@ -56,8 +62,9 @@ class Plan:
     heat: float = 1.0
     steps: int = 60
     batch: int = 48
-    rate: float = 6e-4
-    replay: float = 0.4
+    rate: float = 3e-4
+    replay: float = 0.6
+    blend: float = 0.5
     measured: int = 300
     firsts: int = 80
     seed: int = 0
@@ -92,7 +99,7 @@ class Run:
         self._resume()
         told = [[(heard(question), answer) for question, answer in p.cases] for p in problems_]
         states = self.solving.states([cases[0][0].told for cases in told])
-        replayed = taught(self.solving, self.kernel, self.plan.seed)
+        replayed = self._replayed()
         while self._round < self.plan.rounds:
             if not self._kept:
                 self._draw(told, states)
@@ -105,6 +112,15 @@ class Run:
         good, why = gate.verdict(sets, exam.AIM)
         self._report(sets, good, why)
         return good, why
+
+    def _replayed(self) -> list[Sample]:
+        """What the solver was taught before, but for what is measured."""
+        known = list(Recall.load(self.kernel / TAUGHT).taught)
+        if self._corpus is not None:
+            asked = exam.stories(self._corpus, self.plan.measured // 2, self.plan.seed)
+            measured = {heard(question.prompt).told for question in asked}
+            known += [one for one in stories(self._corpus) if one.pattern not in measured]
+        return taught(self.solving, known, self.plan.seed)
 
     def _measured(self, name: str, solving: Solving, kernel: Path) -> dict[str, list[bool]]:
         """Which held-out questions are answered; asked once, then kept."""
@@ -188,6 +204,10 @@ class Run:
         for path in self.kernel.iterdir():
             if path.name != RANKER and path.is_file():
                 shutil.copy(path, folder / path.name)
+        start = Solving(self.kernel).weights
+        with torch.no_grad():
+            for name, weight in self.solving.weights.items():
+                weight.lerp_(start[name], 1 - self.plan.blend)
         self.solving.write(folder / RANKER)
         return folder
 
@@ -209,11 +229,11 @@ def _free(folder: Path) -> Path:
     return folder
 
 
-def taught(solving: Solving, kernel: Path, seed: int) -> list[Sample]:
+def taught(solving: Solving, known: Sequence[Taught], seed: int) -> list[Sample]:
     """Requests that were taught with their expressions, some of them."""
     every = [
         (t.pattern, words)
-        for t in Recall.load(kernel / TAUGHT).taught
+        for t in known
         if t.kind == "calculator" and "@" in t.pattern and not _OTHERS.search(t.pattern)
         for words in [prefix(t.answer)]
         if words and solving.solver.numbers(words)
