@@ -52,11 +52,23 @@ class Solver:
         known = [self.places[w] for w in words if w in self.places]
         return known if len(known) == len(words) <= LONGEST else []
 
-    def logits(self, said: "torch.Tensor", states: "torch.Tensor", real: "torch.Tensor") -> "torch.Tensor":
+    def held(self, states: "torch.Tensor") -> "list[torch.Tensor]":
+        """Keys and values of wordpieces, ``(n, pieces, 768)`` for each layer: the same for every word that is said."""
+        from torch.nn.functional import linear
+
+        return [linear(states, self.weights[f"{n}.held"]) for n in range(LAYERS)]
+
+    def logits(
+        self,
+        said: "torch.Tensor",
+        states: "torch.Tensor",
+        real: "torch.Tensor",
+        held: "Sequence[torch.Tensor] | None" = None,
+    ) -> "torch.Tensor":
         """What comes after each word, ``(n, words, vocabulary)``.
 
         ``said``: places in the vocabulary, ``(n, words)``, the first the beginning; ``states``: the request's
-        wordpieces, ``(n, pieces, 384)``; ``real``: which of them are there.
+        wordpieces, ``(n, pieces, 384)``; ``real``: which of them are there; ``held``: what :meth:`held` made of them.
         """
         from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
@@ -78,7 +90,7 @@ class Solver:
             mixed = scaled_dot_product_attention(query, key, value, is_causal=True)
             x = x + linear(joined(mixed), w[f"{n}.out"])
             (query,) = heads(linear(normed(x, f"{n}.norm2"), w[f"{n}.query"]))
-            key, value = heads(linear(states, w[f"{n}.held"]))
+            key, value = heads(held[n] if held is not None else linear(states, w[f"{n}.held"]))
             mixed = scaled_dot_product_attention(query, key, value, attn_mask=real[:, None, None, :])
             x = x + linear(joined(mixed), w[f"{n}.read"])
             x = x + linear(gelu(linear(normed(x, f"{n}.norm3"), w[f"{n}.up"])), w[f"{n}.down"])
@@ -94,10 +106,11 @@ class Solver:
         real = torch.ones(1, len(states), dtype=torch.bool)
         barred = [n for n, w in enumerate(self.vocabulary) if w[0] == "@" and int(w[1:]) > names]
         open_, done = [([_BEGIN], 1, 0.0)], list[tuple[list[int], float]]()
+        kept = self.held(states[None])
         for _ in range(LONGEST):
             said = torch.tensor([words for words, _, _ in open_])
-            held = states[None].expand(len(open_), -1, -1)
-            after = self.logits(said, held, real.expand(len(open_), -1))[:, -1].float()
+            held = [one.expand(len(open_), -1, -1) for one in kept]
+            after = self.logits(said, states[None], real.expand(len(open_), -1), held)[:, -1].float()
             after[:, [_BEGIN, *barred]] = -torch.inf
             scores = after.log_softmax(-1)
             values, places = scores.topk(min(most, scores.shape[1]), dim=-1)

