@@ -61,10 +61,10 @@ def draw(
             lines.append([_Line(root)])
             if not apart:
                 # The prompt itself stays for others that begin alike; what is written behind it does not.
-                (branch,) = root.fork(1)
+                (own,) = root.fork(1)
                 root.close()
-                assert isinstance(branch, TorchBranch)
-                lines[-1] = [_Line(branch)]
+                assert isinstance(own, TorchBranch)
+                lines[-1] = [_Line(own)]
             read += len(ids)
         for _ in range(most):
             live = [one.branch for row in lines for one in row if one.branch is not None]
@@ -72,14 +72,15 @@ def draw(
                 break
             read = len(live)
             logits = torch.cat([engine.logits([one]) for one in live]) if apart else engine.logits(live)
-            after = (logits / temperature).split([sum(one.branch is not None for one in row) for row in lines])
+            after = torch.split(logits / temperature, [sum(one.branch is not None for one in row) for row in lines])
             lines = [
                 _grown(row, told, width, stop, noise, engine if apart else None)
                 for row, told, width, noise in zip(lines, after, n, noises, strict=True)
             ]
     finally:
-        for one in (one for row in lines for one in row if one.branch is not None):
-            one.branch.close(keep=False)
+        for branch in (one.branch for row in lines for one in row):
+            if branch is not None:
+                branch.close(keep=False)
     return [[Drawn(one.ids, one.logprob) for one in row if one.branch is None] for row in lines]
 
 
