@@ -67,7 +67,8 @@ class TorchEngine:
 
     def logits(self, branches: Sequence["TorchBranch"]) -> Tensor:
         """The logits after each branch, fp32 of shape (branches, vocabulary); computed together."""
-        streams = [branch.read() for branch in branches]
+        streams = [branch.whole() for branch in branches]
+        self.loop.add(*streams)
         for stream in streams:
             stream.take()
         found = [stream.hold.logits for stream in streams]
@@ -105,9 +106,13 @@ class TorchBranch:
 
     def read(self) -> Stream:
         """Have all of its ids computed; it is done when the stream's ``take`` returns."""
-        stream = Stream(self._ids, self._hold, speaker())
+        stream = self.whole()
         self._engine.loop.add(stream)
         return stream
+
+    def whole(self) -> Stream:
+        """What :meth:`read` has computed, not yet begun."""
+        return Stream(self._ids, self._hold, speaker())
 
     def fork(self, n: int) -> list[Branch]:
         """``n`` branches that go on from here; what is shared is computed now, once."""

@@ -49,10 +49,10 @@ class Loop:
         self._passes = 0
         _LOOPS.add(self)
 
-    def add(self, stream: Stream) -> None:
-        """Decode a stream from now on, until it ends or is removed."""
+    def add(self, *streams: Stream) -> None:
+        """Decode streams from now on, until they end or are removed; several begin together."""
         with self._bell:
-            self._streams.append(stream)
+            self._streams += streams
             self._wake()
 
     def remove(self, stream: Stream) -> None:
