@@ -123,6 +123,8 @@ class SessionLog:
             if self._file >= 0:
                 with contextlib.suppress(OSError):
                     os.fsync(self._file)
+                # Closing alone would not do while a child that is being started still has the descriptor.
+                fcntl.flock(self._file, fcntl.LOCK_UN)
                 os.close(self._file)
                 self._file = -1
 

@@ -125,6 +125,14 @@ def test_a_second_writer_gets_one_clear_line(store: SessionStore) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
 
+def test_a_closed_log_is_free_though_a_child_that_is_being_started_has_its_descriptor(store: SessionStore) -> None:
+    log = store.open(name := store.create())
+    childs = os.dup(log._file)
+    log.close()
+    store.open(name).close()
+    os.close(childs)
+
+
 def test_a_closed_log_takes_nothing_more(store: SessionStore) -> None:
     log = store.open(store.create())
     log.close()

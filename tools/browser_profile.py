@@ -84,6 +84,7 @@ class Profile:
     def give_back(self) -> None:
         """Let other sessions have it."""
         if self._lock >= 0:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # a child that is being started may still have the descriptor
             os.close(self._lock)
             self._lock = -1
 
