@@ -44,8 +44,9 @@ def clean(text: str) -> str:
 
 # What the families write their control tokens as. Letters stay; only the brackets change, visibly.
 _ANGLED = re.compile(
-    r"<([|\uff5c][^<>\s]{1,48}?[|\uff5c]?|[a-z_]{2,24}[|\uff5c]|/?(?:tool_call|tool_response|tool_calls|tools|think|bos|eos|pad|unk|s"
-    r"|start_of_turn|end_of_turn|escape|start_function_\w{1,24}|end_function_\w{1,24}|function=[^<>\s]{1,64}"
+    r"<([|\uff5c][^<>\s]{1,48}?[|\uff5c]?|[a-z_]{2,24}[|\uff5c]|/?(?:seed:)?(?:tool_call|tool_response"
+    r"|tool_calls|tools|think|bos|eos|pad|unk|s|start_of_turn|end_of_turn"
+    r"|escape|start_function_\w{1,24}|end_function_\w{1,24}|function=[^<>\s]{1,64}"
     r"|parameter=[^<>\s]{1,64}|function|parameter))>"
 )
 _SQUARE = re.compile(

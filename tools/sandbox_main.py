@@ -114,8 +114,9 @@ def main() -> None:
     config = json.load(sys.stdin)
     set_limits(config["limits"])
     sys.path[:0] = config["path"]
-    # Never used here, and a third of the import time: the debugger and the completer.
-    for unused in ("debugpy", "jedi"):
+    # Never used here: the debugger and the completer are a third of the import time, and pandas loads Arrow where it is
+    # there, which takes much of the memory that a cell may have.
+    for unused in ("debugpy", "jedi", "pyarrow"):
         sys.modules[unused] = None  # type: ignore[assignment]
     diagnosis = os.dup(2)
     try:
