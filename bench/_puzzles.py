@@ -99,8 +99,9 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
     own = [one for _, one in game24.read(Path(puzzles))] if puzzles else list(held().own)
     chosen = own[:count]
     table, kernel = _Table(), Kernel()
+    only = set(filter(None, os.environ.get("LLMOS_BENCH_WAYS", "").split(",")))
     for value in ("random", "solver"):
-        for name in TREES:
+        for name in TREES if not only or "standin" in only else ():
             made = [
                 partial.get(f"standin {value} {name} {one.numbers}", lambda o=one, v=value, n=name: _stand_in(o, v, n))  # type: ignore[misc]
                 for one in chosen
@@ -115,7 +116,7 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
     ]
     if not puzzles:
         ways += [("paper_10s", held().paper[:count], TREE, 10.0, {}), ("strict_10s", held().strict, TREE, 10.0, {})]
-    for name, those, way, seconds, how in ways:
+    for name, those, way, seconds, how in (one for one in ways if not only or one[0] in only):
         rows = [
             partial.get(
                 f"{name} {one.numbers}",

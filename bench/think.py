@@ -13,7 +13,7 @@ shows a state of three numbers), and ``_legal_10s``, where the rules do the arit
 
 A run that was cut off goes on where it was (``build/bench/think-partial.jsonl``, removed at the end). Sizes by
 ``LLMOS_BENCH_ITEMS`` (all; fewer are spread evenly), ``LLMOS_BENCH_PUZZLES`` (100) and ``LLMOS_BENCH_ASKED`` (as many
-puzzles for the model).
+puzzles for the model); ``LLMOS_BENCH_WAYS=system1,10s`` has a few ways of ``game24`` alone.
 """
 
 import json as jsonlib
