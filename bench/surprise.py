@@ -12,6 +12,7 @@ import random
 import runpy
 import time
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ TOKENS = 20  # random ones, of the last row
 
 def main(json: bool = False) -> int:
     """Measure and print a table, or with ``json`` one object: shares that are noticed, with 95% intervals."""
-    if not (ROOT / "tests").is_dir():
-        print("this measurement reads tests/: run it in a checkout")
+    if not (ROOT / "tests").is_dir() or find_spec("pytest") is None:
+        print("this measurement reads tests/: run it in a checkout made ready for tests (make .venv/dev)")
         return 1
     model = LocalModel()
     surprise = Surprise(model.logprobs)
