@@ -6,6 +6,7 @@ finetune    assistant dialogues with tool calls
 rank        the encoder that finds what was taught again
 install     the result as package data in kernel/weights, with what it was taught
 
+together, alone, trains ranker, solver and model beside each other, from a checkpoint on: for a GPU lent for minutes.
 browsing, alone, writes dialogues with the browser as JSON lines, for larger checkpoints.
 """
 
@@ -23,6 +24,7 @@ from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import browsing, finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, Budget, save_weights
 from llmos.training.stories import stories
+from llmos.training.together import together
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
 PRETRAINING = 0.3  # share of the time
@@ -77,7 +79,7 @@ def main() -> None:
         "step",
         nargs="?",
         default="all",
-        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "browsing"],
+        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "together", "browsing"],
     )
     parser.add_argument(
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
@@ -93,6 +95,8 @@ def main() -> None:
     parser.add_argument(
         "--left-out", type=float, default=0.0, help="rank: share of the phrases to leave out and measure it on"
     )
+    parser.add_argument("--start", type=Path, default=WEIGHTS, help="together: the checkpoint that is trained on")
+    parser.add_argument("--writers", type=int, default=6, help="together: processes that write dialogues and thoughts")
     options = parser.parse_args()
     try:
         config = shape(options.hidden, options.layers)
@@ -101,6 +105,9 @@ def main() -> None:
     if options.step == "browsing":
         browsing.write(options.out / "browsing.jsonl", options.dialogues, options.seed)
         print(f"written: {options.out / 'browsing.jsonl'}")
+        return
+    if options.step == "together":
+        together(options.start, options.corpus, options.out, options.minutes, options.writers, options.seed)
         return
     torch.set_num_threads(max(1, torch.get_num_threads()))
     first, second = options.out / "pre", options.out / "tuned"

@@ -70,25 +70,41 @@ def _heap() -> Heap:
 
 def write(folder: Path, count: int, seed: int, corpus: Path | None) -> tuple[Heap, Heap]:
     """One writer's dialogues as ids: those that fit into short rows, and those that do not."""
-    codec, system = Codec.load(folder), system_message()
-    told = {paints: tools(paints) for paints in (False, True)}
-    prefixes = {paints: len(render_training([system], told[paints], codec)[0]) for paints in told}
-    short, long = _heap(), _heap()
-    done, chooser = 0, random.Random(seed)
-    lessons = Lessons(Recall(taught()), seed)
-    for group in dialogues(count, seed, corpus):
-        for paints, talks in parted(group, chooser).items():
-            heard = [talk for messages in talks if (talk := seen([system, *messages], lessons, chooser, paints))]
-            documents, prefix = [render_training(talk, told[paints], codec) for talk in heard], prefixes[paints]
-            if documents:
-                fits = max(len(ids) for ids, _ in documents) <= LENGTH
-                (short if fits else long)[paints].extend(
-                    families(documents, prefix, (LENGTH if fits else LONG) - prefix)
-                )
-        if (done + len(group)) // 4000 > done // 4000:
-            print(f"  writer {seed}: {done + len(group):,} dialogues", flush=True)
-        done += len(group)
-    return short, long
+    return Scribe(folder, corpus, seed).write(count, seed)
+
+
+class Scribe:
+    """Writes dialogues as the kernel in ``folder`` meets them."""
+
+    def __init__(self, folder: Path, corpus: Path | None, seed: int) -> None:
+        self.codec, self._corpus, self._system = Codec.load(folder), corpus, system_message()
+        self._told = {paints: tools(paints) for paints in (False, True)}
+        self._prefixes = {
+            paints: len(render_training([self._system], told, self.codec)[0]) for paints, told in self._told.items()
+        }
+        self._lessons = Lessons(Recall(taught()), seed)
+
+    def write(self, count: int, seed: int) -> tuple[Heap, Heap]:
+        """``count`` dialogues or a few more: those that fit into short rows, and those that do not."""
+        short, long = _heap(), _heap()
+        done, chooser = 0, random.Random(seed)
+        for group in dialogues(count, seed, self._corpus):
+            for paints, talks in parted(group, chooser).items():
+                heard = [
+                    talk
+                    for messages in talks
+                    if (talk := seen([self._system, *messages], self._lessons, chooser, paints))
+                ]
+                documents = [render_training(talk, self._told[paints], self.codec) for talk in heard]
+                if documents:
+                    prefix, fits = self._prefixes[paints], max(len(ids) for ids, _ in documents) <= LENGTH
+                    (short if fits else long)[paints].extend(
+                        families(documents, prefix, (LENGTH if fits else LONG) - prefix)
+                    )
+            if (done + len(group)) // 4000 > done // 4000:
+                print(f"  writer {seed}: {done + len(group):,} dialogues", flush=True)
+            done += len(group)
+        return short, long
 
 
 def parted(group: list[list[Message]], rng: random.Random) -> dict[bool, list[list[Message]]]:

@@ -233,10 +233,19 @@ class Budget:
     until: float = math.inf
 
 
-def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, compiled: bool = True) -> None:
+def train(
+    model: Qwen3,
+    data: list[Rows],
+    out: Path,
+    budget: Budget,
+    seed: int,
+    compiled: bool = True,
+    batches: Iterator[Batch] | None = None,
+) -> None:
     """Train until the minutes are spent; resumes from ``out/state.pt``; logs to ``out/log.jsonl``.
 
-    ``data`` holds rows of different lengths; each is drawn from by its share of the tokens.
+    ``data`` holds rows of different lengths; each is drawn from by its share of the tokens, where no ``batches`` of
+    those lengths are given.
 
     Leaves ``out/model.safetensors``.
     """
@@ -248,7 +257,7 @@ def train(model: Qwen3, data: list[Rows], out: Path, budget: Budget, seed: int, 
     features = feature_function(model, compiled)
     if accelerated():
         warm(model, features, data)
-    batches = mixed(data, seed + step)
+    batches = batches or mixed(data, seed + step)
     saved = time.monotonic()
     whole = min(budget.minutes * 60, spent + budget.until - saved)
     progress = Log(out / "log.jsonl")

@@ -32,6 +32,7 @@ SEED = 24  # of our own puzzles that are held out
 SHARES = {"game24": 0.7, "jugs": 0.12, "river": 0.06, "sums": 0.08, "crossword": 0.04}
 SHOWN = 3  # good steps shown of a state, at most
 JUDGED = 6  # states judged behind one
+NARROW, OFTEN = 4, 0.4  # so few first steps lead on in a hard puzzle; share of the puzzles that are hard
 NEARER = 0.8  # how much less sure a state is for each step of the way that is left
 
 
@@ -89,8 +90,8 @@ Said = list[tuple[str, str]]
 
 def of_game24(rng: random.Random) -> Iterator[tuple[str, Said]]:
     """States from four numbers down to two, on a way that now and then goes wrong."""
-    good, other = _games()
-    state = rng.choice(good if rng.random() < 0.9 else other)
+    good, hard, other = _games()
+    state = rng.choice(rng.choices([hard, good, other], [OFTEN, 0.9 - OFTEN, 0.1])[0])
     while len(state) > 1:
         shown = [(text, left) for text, left in game24.steps(state) if left not in held().states]
         right = [(text, left) for text, left in shown if game24.solvable(left)]
@@ -110,11 +111,14 @@ def _told(state: State) -> str:
 
 
 @cache
-def _games() -> tuple[list[State], list[State]]:
-    """The states of all four numbers that are not held out: those that can be solved, and the others."""
+def _games() -> tuple[list[State], list[State], list[State]]:
+    """The states of all four numbers that are not held out: those that can be solved, of these the hard ones, whose
+    way on is one of few and often through a fraction, and those that cannot be solved."""
     every = [n for n in combinations_with_replacement(range(1, 14), 4) if n not in held().games]
     states = [tuple(map(Fraction, n)) for n in every]
-    return [s for s in states if game24.solvable(s)], [s for s in states if not game24.solvable(s)]
+    good = [s for s in states if game24.solvable(s)]
+    hard = [s for s in good if len({left for _, left in game24.steps(s) if game24.solvable(left)}) <= NARROW]
+    return good, hard, [s for s in states if not game24.solvable(s)]
 
 
 def of_jugs(rng: random.Random) -> Iterator[tuple[str, Said]]:
