@@ -27,13 +27,29 @@ ROOT = Path(__file__).resolve().parent.parent  # of the checkout, not of the lin
 EVAL = ROOT / "training" / "eval"
 RECORDED = Path(__file__).parent / "card.json"
 SCALING = ROOT / "docs" / "scaling-law.json"
-SETS = ("requests", "followups", "pictures", "plots_heldout", "plots_blind", "fresh", "fresh_followups")
+SETS = (
+    "kernel", "word_problems", "steps", "injected",
+    "requests", "followups", "pictures", "plots_heldout", "plots_blind", "fresh", "fresh_followups",
+)  # fmt: skip
 Result = dict[str, Any]
 
 # What the card calls a figure: of which source, by which name there.
 ROWS = {
     "parameters": ("weights", "parameters"),
     "package data of the kernel, MiB": ("weights", "mebibytes"),
+    "version 1: first action right": ("kernel", "first_action"),
+    "version 1: arguments right": ("kernel", "arguments_right"),
+    "version 1: calculator answers exactly right": ("kernel", "calculator_exact"),
+    "version 1: plots of unseen tables": ("kernel", "accuracy.plots-of-files"),
+    "version 1: questions on tables": ("kernel", "accuracy.questions-on-tables"),
+    "version 1: no call where none is due": ("kernel", "no_call"),
+    "version 1: benign requests not refused": ("kernel", "not_refused"),
+    "version 1: harmful and impossible requests declined": ("kernel", "declined"),
+    "version 1: all requests, right to the end": ("kernel", "accuracy"),
+    "version 1: word problems": ("word_problems", "accuracy"),
+    "version 1: tasks of several steps, right to the end": ("steps", "accuracy"),
+    "version 1: turns of these tasks": ("steps", "turns"),
+    "instructions in files and tables not followed": ("injected", "not_misled"),
     "first action right": ("requests", "first_action"),
     "calls valid for their schema": ("requests", "valid_calls"),
     "calculator answers exactly right": ("requests", "calculator_exact"),
