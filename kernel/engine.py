@@ -19,7 +19,7 @@ class Sampling:
     ``choices`` limits the whole reply to one of the given strings (masked decoding), ``schema``, a JSON schema as
     JSON text, to a value of it. ``bias`` pairs token ids with nats added to their logits: above 0 boosts, minus
     infinity bans. ``marks`` are the numbers that the text may cite in brackets, None for any; a model that is not
-    decoded here may pass them over.
+    decoded here may pass them over. Without ``calls`` the reply is text alone, whatever tools are told of.
     """
 
     temperature: float = 0.0
@@ -35,6 +35,7 @@ class Sampling:
     schema: str = ""
     bias: tuple[tuple[int, float], ...] = ()
     marks: tuple[int, ...] | None = None
+    calls: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ class LocalModel:
         elif sampling.schema:
             grammar = self.grammars.value(sampling.schema)
         else:
-            grammar = self.grammars.turn(tools, thinking, pointers, sampling.marks)
+            grammar = self.grammars.turn(tools if sampling.calls else (), thinking, pointers, sampling.marks)
         # Branches of one request differ by their seeds, and each is the same whatever runs beside it.
         own = replace(sampling, seed=sampling.seed + number)
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))

@@ -128,6 +128,7 @@ class RemoteModel:
             "presence_penalty": (s.presence_penalty, 0.0),
             "repetition_penalty": (s.repetition_penalty, 1.0),
             "tools": (to_tools(tools), []),
+            "tool_choice": ("auto" if s.calls or not tools else "none", "auto"),
             "logprobs": (self._logprobs, False),
             # Servers take -100 to 100; a ban is the least.
             "logit_bias": ({str(i): max(-100.0, min(100.0, nats)) for i, nats in s.bias}, {}),

@@ -24,7 +24,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
         self.sampling = sampling
-        self.manner = replace(sampling, seed=0, max_tokens=0, stop=(), choices=(), schema="", marks=None)
+        self.manner = replace(sampling, seed=0, max_tokens=0, stop=(), choices=(), schema="", marks=None, calls=True)
         self._seen = set(prompt) if sampling.repetition_penalty != 1.0 else set()
         self._written: set[int] = set()
         self._random = random.Random(sampling.seed)

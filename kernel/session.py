@@ -50,6 +50,7 @@ from llmos.kernel.worker import ToolThread
 
 CHARACTERS, LITTLE = 3, 300  # of a token at the least, of a result where there is hardly any room
 SUSPICIOUS = 0.5  # a signal of this weight in a request makes the request untrusted
+ALIKE = 2  # so many calls one after the other, the same and told the same, are enough
 
 
 @dataclass(slots=True)
@@ -155,7 +156,9 @@ class Kernel:
         if dropped:
             yield Paged(id="", dropped=dropped, tokens=room)
         tokens = min(self.budget.reply_tokens, self.budget.tokens - spent.generated)
-        return Prompt(messages, tools, replace(self.sampling, max_tokens=tokens, marks=citable(self.events)), label)
+        marks, calls = citable(self.events), not stuck(self.events)
+        sampling = replace(self.sampling, max_tokens=tokens, marks=marks, calls=calls)
+        return Prompt(messages, tools, sampling, label)
 
     def _ponder(self, spent: Spent, calls: list[ToolCall | Malformed], how: Way) -> Generator[Event, None, bool]:
         """One assistant turn, thought about; whether that came to a reply."""
@@ -362,6 +365,15 @@ class Kernel:
         self.record(placed, durable)
         self.events.append(placed)
         return placed
+
+
+def stuck(events: Sequence[Event]) -> bool:
+    """Whether the last :data:`ALIKE` calls of a request are one and the same and told the same: one more is no use."""
+    begun = max((n for n, e in enumerate(events) if isinstance(e, Request)), default=0)
+    calls = [e.call for e in events[begun:] if isinstance(e, Call)][-ALIKE:]
+    told = [e.result.preview for e in events[begun:] if isinstance(e, Result)][-ALIKE:]
+    made = [(c.name, dict(c.arguments)) for c in calls if isinstance(c, ToolCall)]
+    return len(made) == len(told) == ALIKE and made.count(made[0]) == told.count(told[0]) == ALIKE
 
 
 class ToolOff(LLMOSError):

@@ -243,6 +243,15 @@ def test_choices_hold(model: LocalModel) -> None:
     assert {text_of(deltas, b) for b in range(6)} <= {"positive", "negative"}
 
 
+def test_a_reply_without_calls_is_text_alone_whatever_tools_are_told_of(model: LocalModel) -> None:
+    opens = sorted(model.wire.form.opens)
+    eager = tuple((token, 100.0) for token in opens)
+    how = Sampling(max_tokens=20, temperature=1.0, bias=eager)
+    made = [isinstance(d, CallMade) for d in model.reply(ASKED, TOOLS, replace(how, max_tokens=200))]
+    assert any(made)
+    assert not any(isinstance(d, CallMade) for d in model.reply(ASKED, TOOLS, replace(how, calls=False), n=4))
+
+
 def test_given_texts_are_scored(model: LocalModel) -> None:
     yes, no = model.score(ASKED, [], ["yes", "no, not at all"])
     assert yes

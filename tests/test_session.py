@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmos import LLMOS, Budget, BudgetError, LLMOSError, Scripted, Tool, ToolCall, ToolContext, ToolOutput, UsageError
+from llmos.kernel.engine import Sampling
 from llmos.kernel.types import Answer, ArtifactMade, Call, Decision, Event, Failure, Malformed, Request, Result, Text
 
 
@@ -162,3 +163,18 @@ def test_artifacts_and_answers_are_events_too(tmp_path: Path) -> None:
         events = list(llmos.stream("draw"))
     assert any(isinstance(e, ArtifactMade) for e in events)
     assert isinstance(events[-1], Answer)
+
+
+def test_after_the_same_call_told_the_same_twice_the_reply_makes_none(tmp_path: Path) -> None:
+    class Stuck(Scripted):
+        def reply(self, messages, tools, sampling=Sampling(), n=1):  # type: ignore[no-untyped-def]  # noqa: B008
+            bars.append(sampling.calls)
+            return super().reply(messages, tools, sampling, n)
+
+    bars: list[bool] = []
+    model = Stuck([calculate("1 + 1"), calculate("2 + 2"), calculate("2 + 2"), "It is 4.", calculate("2 + 2"), "4."])
+    with LLMOS(model=model, home=tmp_path) as llmos, llmos.session() as session:
+        assert session.run("add").text == "It is 4."
+        assert bars == [True, True, True, False]
+        session.run("again")  # a new request may make the same call
+    assert bars[4:] == [True, True]

@@ -46,9 +46,9 @@ class Heap:
         for path in sorted(self._folder.glob("*.npz")):
             if path not in self._seen:
                 self._seen.add(path)
-                kind, length = path.stem.split("-")[:2]
+                name, size = path.stem.split("-")[:2]
                 with np.load(path) as saved:
-                    new.setdefault((kind, int(length)), []).append(Rows(**saved))
+                    new.setdefault((name, int(size)), []).append(Rows(**saved))
         for (kind, length), parts in new.items():
             had = self.rows[kind].get(length)
             self.rows[kind][length] = joined([*([had] if had is not None else []), *parts])
