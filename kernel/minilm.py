@@ -131,20 +131,28 @@ class Embedder:
     def states(self, rows: Sequence[Sequence[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
         """What the network makes of each wordpiece, ``(rows, longest, 384)``, and which of them are there."""
         import torch
-        from torch.nn.functional import layer_norm
 
         longest = max(map(len, rows))
         padded = torch.zeros(len(rows), longest, dtype=torch.long)
         for n, row in enumerate(rows):
             padded[n, : len(row)] = torch.tensor(row)
         real = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
-        full, device = bool(real.all()), self._words.device
-        padded, real = padded.to(device), real.to(device)
+        device = self._words.device
+        return self._read(padded.to(device), real.to(device), bool(real.all())), real.to(device)
+
+    def laid(self, padded: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        """As :meth:`states`, of wordpieces ``(rows, longest)`` on the model's device, 0 where there are none."""
+        real = padded != 0
+        return self._read(padded, real, full=False), real
+
+    def _read(self, padded: "torch.Tensor", real: "torch.Tensor", full: bool) -> "torch.Tensor":
+        from torch.nn.functional import layer_norm
+
         mask = None if full else real[:, None, None, :]
-        x = layer_norm(self._words[padded] + self._places[:longest], (WIDTH,), *self._first, _EPSILON)
+        x = layer_norm(self._words[padded] + self._places[: padded.shape[1]], (WIDTH,), *self._first, _EPSILON)
         for layer in self._layers:
             x = _block(layer, x, mask)
-        return x, real
+        return x
 
 
 def pooled(states: "torch.Tensor", real: "torch.Tensor") -> "torch.Tensor":

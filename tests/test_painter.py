@@ -99,7 +99,7 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
 ) -> None:
     import torch
 
-    from llmos.training.painter.train import Recipe, Training, save, shaped
+    from llmos.training.painter.train import Recipe, Training, save, shaped, trained
 
     recipe = Recipe(steps=4, batch=2, channels=(32, 32), layers=1, pool=8, refresh=3, side=64, block=8)
     losses: list[float] = []
@@ -116,7 +116,7 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     assert again == pytest.approx(losses[2:], rel=1e-3)
     with pytest.raises(SystemExit, match="another recipe"):
         Training(Recipe(steps=9), tmp_path / "parts")
-    assert 0 < save(whole.pipeline(), tmp_path / "weights") < 4 << 20
+    assert 0 < save(trained(tmp_path / "whole"), tmp_path / "weights") < 4 << 20
     more = shaped(replace(recipe, block=4, channels=(64, 64)), tmp_path / "weights")
     assert more == recipe
     begun = Training(more, tmp_path / "more", tmp_path / "weights").model.state_dict()
@@ -156,8 +156,10 @@ def test_a_gallery_is_what_its_seed_says_and_pairs_each_picture_with_its_caption
     one, again = made
     assert torch.equal(one.pictures, again.pictures)
     assert not torch.equal(one.pictures, other.pictures)
-    captions, pictures = share("gallery 3 1 0", 500, 16)
+    laid, pictures = share("gallery 3 1 0", 500, 16)
     assert one.pictures.numpy().tobytes() == pictures
+    assert (one.real[:-1].numpy() == (laid > 0)).all()
+    captions = [row.tobytes() for row in laid]
     pick, words, real = one.batch(torch.Generator().manual_seed(1), 400)
     places = [int((one.pictures == picture).flatten(1).all(1).nonzero()[0]) for picture in pick]
     untold = real.sum(1) == 2

@@ -1,7 +1,8 @@
 """``python -m llmos.training.painter``: makes the embedded painter; stopped, it goes on where it was.
 
-train     the network, from drawn scenes alone; its state and what it painted lie in the folder --out
-install   the result as package data in tools/weights/
+train     the network, from drawn scenes alone; its state lies in the folder --out
+save      what was trained so far as a checkpoint, in --save
+install   it as package data in tools/weights/
 sheet     forty held-out prompts with what is painted of them, in --out
 measure   does it paint what was said? held-out prompts, looked at by their pixels
 """
@@ -17,35 +18,33 @@ import torch
 from llmos.tools.image_checkpoint import WEIGHTS
 from llmos.tools.painter import PainterPipeline
 from llmos.training.painter import measure
-from llmos.training.painter.train import LARGE, Recipe, Training, parameters, save, shaped
+from llmos.training.painter.train import LARGE, Budget, Recipe, Training, parameters, save, shaped, trained
 
 MOST = 16 << 20  # bytes that the weights may have as package data
 
 
 def main() -> None:
     """Run the step asked for, or train and install."""
-    parser = argparse.ArgumentParser(prog="python -m llmos.training.painter", description=__doc__.splitlines()[0])
-    parser.add_argument("step", nargs="?", default="all", choices=["all", "train", "install", "measure", "sheet"])
-    parser.add_argument("--out", type=Path, default=Path("runs") / "painter", help="where its state lies")
-    parser.add_argument("--steps", type=int, help="how many steps in all; by default what suits this machine")
-    parser.add_argument("--batch", type=int, help="pictures a step")
-    parser.add_argument("--rate", type=float, help="how fast it learns at the most")
-    parser.add_argument("--start", type=Path, help="a painter to begin with, whose shape is kept")
-    parser.add_argument("--pool", type=int, help="captions that are read at once")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; run it again to go on")
-    parser.add_argument("--prompts", type=int, default=200, help="how many are measured")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    began = time.monotonic()
+    options = _options()
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
     given = {key: getattr(options, key) for key in ("steps", "batch", "pool", "rate") if getattr(options, key)}
     recipe = replace(LARGE if torch.cuda.is_available() else Recipe(), seed=options.seed, **given)
     if options.start is not None:
         recipe = shaped(recipe, options.start)
-    if options.step in ("all", "train") and not train(Training(recipe, options.out, options.start), options.minutes):
-        print("not at the end yet; run it again to go on")
-        return
-    if options.step in ("all", "install"):
-        size = save(Training(recipe, options.out).pipeline(), WEIGHTS)
-        print(f"{WEIGHTS}: {size / (1 << 20):.1f} MiB of at most {MOST >> 20}")
+    if options.step in ("all", "train"):
+        limits = Budget(options.within * 60, began, began + options.minutes * 60, options.every, options.save)
+        training = Training(recipe, options.out, options.start, options.processes)
+        if not train(training, limits, options.compile):
+            print("not at the end yet; run it again to go on")
+            return
+    if options.step == "save" and options.save is None:
+        raise SystemExit("save needs to be told where: --save FOLDER")
+    if options.step in ("all", "install", "save"):
+        folder = options.save if options.step == "save" else WEIGHTS
+        size = save(trained(options.out), folder)
+        print(f"{folder}: {size / (1 << 20):.1f} MiB of at most {MOST >> 20}")
         if size > MOST:
             raise SystemExit("the weights are too large to ship")
     if options.step in ("measure", "sheet"):
@@ -58,8 +57,29 @@ def main() -> None:
         print(json.dumps(measure.report(painter, options.prompts, options.seed), indent=2))
 
 
-def train(training: Training, minutes: float) -> bool:
-    """Train, telling now and then; at the end, how fast it was. Whether all steps are done."""
+def _options() -> argparse.Namespace:
+    steps = ["all", "train", "save", "install", "measure", "sheet"]
+    parser = argparse.ArgumentParser(prog="python -m llmos.training.painter", description=__doc__.splitlines()[0])
+    parser.add_argument("step", nargs="?", default="all", choices=steps)
+    parser.add_argument("--out", type=Path, default=Path("runs") / "painter", help="where its state lies")
+    parser.add_argument("--steps", type=int, help="how many steps in all; by default what suits this machine")
+    parser.add_argument("--batch", type=int, help="pictures a step")
+    parser.add_argument("--rate", type=float, help="how fast it learns at the most")
+    parser.add_argument("--start", type=Path, help="a painter to begin with, whose shape is kept")
+    parser.add_argument("--pool", type=int, help="captions that are read at once")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; run it again to go on")
+    parser.add_argument("--within", type=float, default=float("inf"), help="minutes in all: the rate falls with them")
+    parser.add_argument("--save", type=Path, help="the folder of the checkpoint, written whenever the state is")
+    parser.add_argument("--every", type=float, default=300.0, help="seconds from state to state")
+    parser.add_argument("--processes", type=int, default=0, help="that draw for a GPU; by default all cores but two")
+    parser.add_argument("--compile", action="store_true", help="have torch compile the network: a minute at first")
+    parser.add_argument("--prompts", type=int, default=200, help="how many are measured")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def train(training: Training, budget: Budget, compiled: bool = False) -> bool:
+    """Train, telling now and then; at the end, how fast it was. Whether all of it is done."""
     print(f"{parameters(training.model) / 1e6:.1f} million parameters on {training.device}, from step {training.step}")
     losses: list[torch.Tensor] = []
     began, first = time.monotonic(), training.step
@@ -68,14 +88,14 @@ def train(training: Training, minutes: float) -> bool:
         losses.append(loss)
         if step % 50 == 0:
             mean, pace = float(torch.stack(losses[-50:]).mean()), (step - first) / (time.monotonic() - began)
-            print(f"step {step:,} of {training.recipe.steps:,}  loss {mean:.4f}  {pace:.2f} steps/s", flush=True)
+            print(f"step {step:,} after {training.seconds:.0f} s  loss {mean:.4f}  {pace:.2f} steps/s", flush=True)
 
-    training.run(told, began + minutes * 60)
+    training.run(told, budget, compiled)
     done, took = training.step - first, time.monotonic() - began
     if done:
         ends = (float(torch.stack(part).mean()) for part in (losses[:10], losses[-10:]))
         print("{} steps in {:.0f} s, {:.3f} a second; loss {:.4f} to {:.4f}".format(done, took, done / took, *ends))
-    return training.step >= training.recipe.steps
+    return training.done(budget)
 
 
 if __name__ == "__main__":

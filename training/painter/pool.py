@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from llmos.kernel.minilm import WIDTH, Embedder
-from llmos.tools.painter import LENGTH, cut, read
+from llmos.tools.painter_words import LENGTH, read
 from llmos.training.painter.captions import told
 from llmos.training.painter.draw import SIDE, drawn
-from llmos.training.painter.scenes import Scene, held_out, made
+from llmos.training.painter.scenes import Scene
+from llmos.training.painter.shares import Pieces, learnt, pieces, share
 
 _AT_ONCE = 256
 _SHARE = 500  # scenes that one process draws at a time
@@ -54,25 +55,15 @@ class Pool:
 def fill(seed: int, size: int) -> Pool:
     """A pool of ``size`` scenes, none of them held out."""
     rng = random.Random(f"pool {seed}")
-    scenes = _scenes(rng, size)
+    scenes = learnt(rng, size)
     captions = [told(scene, rng, whole=False) for scene in scenes]
-    pieces, starts = [], [0]
+    rows, starts = [], [0]
     for first in range(0, size, _AT_ONCE):
         states, real = read(captions[first : first + _AT_ONCE])
         for row, kept in zip(states, real, strict=True):
-            pieces.append(row[kept].half())
+            rows.append(row[kept].half())
             starts.append(starts[-1] + int(kept.sum()))
-    return Pool(scenes, torch.cat(pieces), starts, read([""])[0][0].half())
-
-
-def _scenes(rng: random.Random, count: int) -> list[Scene]:
-    """Scenes of which none is held out."""
-    scenes: list[Scene] = []
-    while len(scenes) < count:
-        scene = made(rng)
-        if not held_out(scene):
-            scenes.append(scene)
-    return scenes
+    return Pool(scenes, torch.cat(rows), starts, read([""])[0][0].half())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,53 +89,52 @@ class Gallerist:
     def __init__(self, executor: ProcessPoolExecutor, seed: int, size: int, side: int, device: str) -> None:
         self._executor, self._seed, self._size, self._side = executor, seed, size, side
         self._encoder, self._device = Embedder.load().to(device), device
-        self._begun: dict[int, list[Future[tuple[list[str], bytes]]]] = {}
+        self._begun: dict[int, list[Future[tuple[Pieces, bytes]]]] = {}
         self._last: tuple[int, Gallery] | None = None
 
     def gallery(self, number: int) -> Gallery:
         """One of the galleries."""
         if self._last is None or self._last[0] != number:
-            self._begin(number)
-            shares = [share.result() for share in self._begun.pop(number)]
+            self.begin(number)
+            shares = self._begun.pop(number)
             self._last = None  # two do not lie there at once
             self._last = (number, self._hung(shares))
-            self._begin(number + 1)
+            self.begin(number + 1)
         return self._last[1]
 
-    def _begin(self, number: int) -> None:
+    def begin(self, number: int) -> None:
+        """Have a gallery drawn."""
         if number not in self._begun:
             names = [f"gallery {self._seed} {number} {first}" for first in range(0, self._size, _SHARE)]
             self._begun[number] = [self._executor.submit(share, name, _SHARE, self._side) for name in names]
 
-    def _hung(self, shares: Sequence[tuple[list[str], bytes]]) -> Gallery:
-        captions = [caption for some, _ in shares for caption in some]
-        drawings = np.frombuffer(b"".join(pictures for _, pictures in shares), dtype=np.uint8)
-        shape = (len(captions), self._side, self._side, 3)
-        pictures = torch.from_numpy(drawings.reshape(shape).copy()).to(self._device)
-        rows = cut(self._encoder.wordpieces([*captions, ""]))
-        words = torch.zeros(len(rows), LENGTH, WIDTH, dtype=torch.half, device=self._device)
-        real = torch.zeros(len(rows), LENGTH, dtype=torch.bool, device=self._device)
-        with torch.inference_mode():
-            for first in range(0, len(rows), 2048):
-                states, there = self._encoder.states(rows[first : first + 2048])
-                words[first : first + 2048, : states.shape[1]] = states.half()
-                real[first : first + 2048, : states.shape[1]] = there
+    def _hung(self, shares: list[Future[tuple[Pieces, bytes]]]) -> Gallery:
+        count, device = len(shares) * _SHARE, self._device
+        pictures = torch.empty(count, self._side, self._side, 3, dtype=torch.uint8, device=device)
+        words = torch.zeros(count + 1, LENGTH, WIDTH, dtype=torch.half, device=device)
+        real = torch.zeros(count + 1, LENGTH, dtype=torch.bool, device=device)
+        for first in range(0, count, _SHARE):
+            laid, drawings = shares.pop(0).result()
+            place = slice(first, first + _SHARE)
+            seen = np.frombuffer(drawings, dtype=np.uint8).reshape(pictures[place].shape).copy()
+            pictures[place] = torch.from_numpy(seen).to(device)
+            words[place], real[place] = self._read(laid)
+        words[-1:], real[-1:] = self._read(pieces([""]))
         return Gallery(pictures, words, real)
+
+    def _read(self, laid: Pieces) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states of wordpieces, nothing where there is padding, and which are no padding."""
+        with torch.inference_mode():
+            states, real = self._encoder.laid(torch.from_numpy(laid.astype(np.int64)).to(self._device))
+        return states.half() * real[..., None], real
 
 
 @contextmanager
-def gallerist(seed: int, size: int, side: int, device: str) -> Iterator[Gallerist]:
-    """A gallerist with a process for each core but two."""
-    executor = ProcessPoolExecutor(max(1, (os.cpu_count() or 1) - 2), get_context("spawn"))
+def gallerist(seed: int, size: int, side: int, device: str, processes: int = 0) -> Iterator[Gallerist]:
+    """A gallerist with so many processes; by default one for each core but two."""
+    count = processes or max(1, (os.cpu_count() or 1) - 2)
+    executor = ProcessPoolExecutor(count, get_context("spawn"))
     try:
         yield Gallerist(executor, seed, size, side, device)
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-def share(name: str, count: int, side: int) -> tuple[list[str], bytes]:
-    """``count`` scenes by the chance of a name: their captions, and their pictures one behind the other."""
-    rng = random.Random(name)
-    scenes = _scenes(rng, count)
-    captions = [told(scene, rng, whole=False) for scene in scenes]
-    return captions, b"".join(drawn(scene, rng, side).tobytes() for scene in scenes)

@@ -106,9 +106,9 @@ class Chart:
 Scene = Things | Pair | Land | Face | Flag | Logo | Chart
 
 
-def made(rng: random.Random) -> Scene:
-    """A scene by chance; kinds as often as their composition is hard."""
-    return rng.choices([maker for maker, _ in _MAKERS], [weight for _, weight in _MAKERS])[0](rng)
+def made(rng: random.Random, learnt: bool = False) -> Scene:
+    """A scene by chance; kinds as often as they are asked for, or as often as their composition is hard to learn."""
+    return rng.choices([maker for maker, *_ in _MAKERS], [often[learnt] for _, *often in _MAKERS])[0](rng)
 
 
 def held_out(scene: Scene) -> bool:
@@ -175,7 +175,7 @@ def _chart(rng: random.Random) -> Chart:
     return Chart(kind, _colour(rng, "white"), rng.randint(2, 5) if kind == "pie" else rng.randint(3, 7), trend)
 
 
-_MAKERS: tuple[tuple[Callable[[random.Random], Scene], int], ...] = (
-    *((_things, 10), (_pair, 6), (_land, 6)),
-    *((_face, 2), (_flag, 2), (_logo, 2), (_chart, 2)),
+_MAKERS: tuple[tuple[Callable[[random.Random], Scene], int, int], ...] = (
+    *((_things, 10, 14), (_pair, 6, 9), (_land, 6, 5)),
+    *((_face, 2, 1), (_flag, 2, 1), (_logo, 2, 2), (_chart, 2, 1)),
 )
