@@ -1,4 +1,4 @@
-"""The small steps of a decode on a CUDA device as a few Triton kernels, so that its time is that of reading the weights.
+"""The small steps of a decode on a CUDA device as a few Triton kernels, so that it takes what reading the weights takes.
 
 A norm, the residual and the gate go into the products they stand beside; queries and keys are normed, turned and stored
 in one go; a branch's row is read by several blocks at once, which ``join`` puts together with what it shares. Lengths
@@ -261,7 +261,7 @@ def store(
 ) -> Tensor:
     """Norm and turn queries and keys; keys and values go into ``kv``, the queries come back: (branches, heads, size).
 
-    ``state`` (4, branches) tells each branch's id, position, row and the tokens in it; ``tables`` are cosines and sines.
+    ``state`` (4, branches) tells each branch's id, position, row and its tokens; ``tables`` are cosines and sines.
     """
     _, _, groups, room, size = kv.shape
     branches = state.shape[1]
@@ -310,7 +310,10 @@ def share(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
         queries, keys, values, parts, sums, many, keys.shape[1], keys.stride(0), values.stride(0), size**-0.5,
         SIZE=size, WIDE=BLOCK, SPLITS=splits, KEYS=KEYS, num_warps=4,
     )  # fmt: skip
-    out, total = torch.empty(groups, many, size, device=queries.device), torch.empty(groups, many, device=queries.device)
+    out, total = (
+        torch.empty(groups, many, size, device=queries.device),
+        torch.empty(groups, many, device=queries.device),
+    )
     _join[(groups * many,)](
         parts, sums, parts, sums, out, total, many,
         HEADS=1, GROUPS=1, SIZE=size, SPLITS=splits, SHARED=False, TOLD=True, num_warps=4,

@@ -1,8 +1,8 @@
-"""Decoding on a device whose launches cost more than they compute: one new token a branch, at fixed shapes, recorded once
-as a graph and then replayed.
+"""Decoding on a device whose launches cost more than they compute: one new token a branch, at fixed shapes, recorded
+once as a graph and then replayed.
 
-A pass of another kind (a prompt, branches on different paths) is left to ``lean``, and so is all where a graph cannot be
-recorded. What branches share is read once for all of them. Triton's kernels (``fused``) are used where they are there,
+A pass of another kind (a prompt, branches on different paths) is left to ``lean``, and so is all where a graph cannot
+be recorded. What branches share is read once for all of them. Triton's kernels (``fused``) are used where they are there,
 compute the same, and are faster. Knows nothing of text, sampling or ids.
 """
 
@@ -30,9 +30,10 @@ SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64)
 # A pass of a kind is recorded when it has come so often: many come only a few times.
 AFTER = 3
 KEPT = 12  # graphs
-# How far logits may be from those of the plain operations, as a share of their size: twice what rounding makes.
+# How far logits may be from those of the plain operations, as a share of their size: in bf16 rounding alone makes 0.05
+# over 36 layers, a kernel that computes something else 1.
 FAR = {torch.float32: 1e-3}
-ROUGH = 0.1
+ROUGH = 0.2
 # Layers that a way of multiplying is timed on: more than a cache holds.
 TIMED = 6
 
@@ -45,7 +46,7 @@ def recorder() -> Record:
     pool = torch.cuda.graph_pool_handle()
 
     def record(step: Step) -> Step:
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             step()
@@ -203,7 +204,7 @@ class Steady:
 
 
 class Still:
-    """A pass of fixed shapes: what :class:`~llmos.kernel.attend.Plan` is for ``lean``, with all that changes on the device.
+    """A pass of fixed shapes: what :class:`~llmos.kernel.attend.Plan` is for others, all that changes on the device.
 
     ``start``: the first row, where the branches' rows are one after the other.
     """

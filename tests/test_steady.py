@@ -4,7 +4,7 @@ Recording is replaced by running: what a graph replays is what runs here. Triton
 a CPU with ``TRITON_INTERPRET=1``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def kept(step: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[tuple[Any, Lean]]:
+def made(tmp_path: Path) -> tuple[Any, Lean]:
     """transformers' model and ours, whose decode steps are recorded."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(3)
@@ -45,7 +45,7 @@ def made(tmp_path: Path) -> Iterator[tuple[Any, Lean]]:
     model.eval().save_pretrained(tmp_path)
     net = Lean(tmp_path)
     net.steady = Steady(net, kept, kernels=False)
-    yield model, net
+    return model, net
 
 
 def decode(branch: Any, tokens: int = 20, **how: Any) -> list[int]:
@@ -154,7 +154,7 @@ def test_kernels_that_compute_something_else_are_not_used(
     assert net.steady.notes["no kernels"] == "the kernels are 0.5 off"
 
 
-triton = pytest.mark.skipif(fused.triton is None, reason="no Triton")
+triton = pytest.mark.skipif(not fused.available(16), reason="no Triton")
 
 
 @triton
