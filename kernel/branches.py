@@ -66,13 +66,13 @@ class TorchEngine:
         return TorchBranch(self, list(ids), Hold())
 
     def logits(self, branches: Sequence["TorchBranch"]) -> Tensor:
-        """The logits after each branch, fp32 of shape (branches, vocabulary); computed together."""
+        """The logits after each branch, fp32 of shape (branches, vocabulary), on the CPU; computed together."""
         streams = [branch.whole() for branch in branches]
         self.loop.add(*streams)
         for stream in streams:
             stream.take()
         found = [stream.hold.logits for stream in streams]
-        return torch.stack([one for one in found if one is not None])
+        return torch.stack([one for one in found if one is not None]).cpu()
 
     def scores(self, ids: Sequence[int]) -> list[float]:
         """The log-probability (nats) of each id after the first, given those before it; in the engine's thread.
@@ -177,6 +177,6 @@ class TorchBranch:
             rows = [first[None], *(keep.run([Work(hold, part, every=True)])[0] for part in parts if part)]
         finally:
             keep.release(hold, keep=False)
-        logits = torch.cat(rows)
+        logits = torch.cat(rows).cpu()
         chosen = logits.gather(1, torch.tensor(ids)[:, None])[:, 0] - logits.logsumexp(1)
         return [float(one) for one in chosen]

@@ -19,6 +19,7 @@ from llmos.kernel.engine import EngineInfo
 from llmos.kernel.matrix import Matrix
 from llmos.kernel.rows import Rows
 from llmos.kernel.shape import Shape, rope_tables
+from llmos.kernel.steady import Steady, Still, recorder
 
 # Below this many parameters one core does all, and below so many times the tokens of a pass: two are hardly faster, and
 # 18 times slower when another process keeps one of them busy (measured: 700 tokens in 2.58 s against 0.14 s), as each
@@ -47,23 +48,39 @@ class Lean:
     rewindable = True
 
     def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype | None = None, int8: bool = False) -> None:
-        self.shape = shape = Shape.read(folder)
-        self.cores = cores()
+        shape = Shape.read(folder)
         with tensors(folder) as take:
-            embed = take("model.embed_tokens.weight")
-            self.dtype = torch.bfloat16 if int8 else dtype or choose_dtype(device, embed.dtype)
-            if device == "cpu" and self.dtype == torch.bfloat16:
-                keep_few_kernels()
-            load = _Loader(take, shape, device, self.dtype, int8)
-            self.embed = load.tensor("model.embed_tokens.weight")
-            self.layers = [load.layer(f"model.layers.{n}.") for n in range(shape.layers)]
-            self.norm = load.tensor("model.norm.weight")
-            self.head = load.matrix("model.embed_tokens" if shape.tied else "lm_head", bias=False)
+            self._load(shape, take, device, dtype, int8)
+
+    @classmethod
+    def of(
+        cls, shape: Shape, take: Callable[[str], Tensor], device: str = "cpu", dtype: torch.dtype | None = None
+    ) -> "Lean":
+        """A network of that shape; ``take`` gives a parameter by its name in a checkpoint."""
+        made = cls.__new__(cls)
+        made._load(shape, take, device, dtype, int8=False)
+        return made
+
+    def _load(
+        self, shape: Shape, take: Callable[[str], Tensor], device: str, dtype: torch.dtype | None, int8: bool
+    ) -> None:
+        self.shape, self.cores = shape, cores()
+        embed = take("model.embed_tokens.weight")
+        self.dtype = torch.bfloat16 if int8 else dtype or choose_dtype(device, embed.dtype)
+        if device == "cpu" and self.dtype == torch.bfloat16:
+            keep_few_kernels()
+        load = _Loader(take, shape, device, self.dtype, int8)
+        self.embed = load.cast(embed)
+        self.layers = [load.layer(f"model.layers.{n}.") for n in range(shape.layers)]
+        self.norm = load.tensor("model.norm.weight")
+        self.head = load.matrix("model.embed_tokens" if shape.tied else "lm_head", bias=False)
         cos, sin = rope_tables(shape)
         self.cos, self.sin = (t.to(device=device, dtype=self.dtype) for t in (cos, sin))
         # On a CPU attention in bf16 takes five times as long as in fp32; the numbers it is given are the same.
         self.kv_dtype = torch.float32 if device == "cpu" else self.dtype
         self._scalar_norm = device == "cpu"
+        # Without a graph, a device waits for Python more than it computes.
+        self.steady = Steady(self, recorder()) if self.embed.is_cuda else None
         sizes = [m.size for one in self.layers for m in (one.qkv, one.out, one.gate_up, one.down)]
         count = sum(sizes) + self.embed.numel() + (0 if shape.tied else self.head.size)
         kind = "int8" if int8 else str(self.dtype).removeprefix("torch.")
@@ -75,33 +92,37 @@ class Lean:
 
     @torch.inference_mode()
     def run(self, pieces: Sequence[Piece], rows: Rows) -> list[Tensor]:
-        """Append each piece's ids to its row; its logits, fp32 on the CPU, (1 or as many as its ids, vocabulary).
+        """Append each piece's ids to its row; its logits, fp32, (1 or as many as its ids, vocabulary).
 
         An interrupted pass leaves ``rows`` as they were.
         """
+        if self.steady is not None and (found := self.steady.run(pieces, rows)) is not None:
+            for piece in pieces:
+                rows.lengths[piece.row] += 1
+            return list(torch.split(found, 1))
         plan = Plan(pieces, rows, self.embed.device)
         if self.embed.device.type == "cpu":
             light = self.info.parameters < SMALL or self.info.parameters * len(plan.ids) < WORK
             torch.set_num_threads(1 if light else self.cores)
-        x = self._body(plan)[plan.wanted]
-        logits = self.head(self._norm(x) * self.norm).float().cpu()
+        x = self.body(plan)[plan.wanted]
+        logits = self.head(self.normed(x) * self.norm).float()
         for piece, past in zip(pieces, plan.past, strict=True):
             rows.lengths[piece.row] = past + len(piece.ids)
         return list(torch.split(logits, plan.counts))
 
-    def _body(self, plan: Plan) -> Tensor:
+    def body(self, plan: Plan | Still) -> Tensor:
         """Features (tokens, hidden) before the final norm; keys and values go into the plan's rows."""
         inner = self.shape.inner
         cos, sin = self.cos[plan.positions][:, None], self.sin[plan.positions][:, None]
         x: Tensor = self.embed[plan.ids]
         for n, layer in enumerate(self.layers):
-            y = self._attend(n, layer, self._norm(x), (cos, sin), plan)
+            y = self._attend(n, layer, self.normed(x), (cos, sin), plan)
             x = layer.out(y, x)
-            gate_up = layer.gate_up(self._norm(x))
+            gate_up = layer.gate_up(self.normed(x))
             x = layer.down(F.silu(gate_up[:, :inner]) * gate_up[:, inner:], x)
         return x
 
-    def _attend(self, n: int, layer: _Layer, x: Tensor, rope: tuple[Tensor, Tensor], plan: Plan) -> Tensor:
+    def _attend(self, n: int, layer: _Layer, x: Tensor, rope: tuple[Tensor, Tensor], plan: Plan | Still) -> Tensor:
         shape, (cos, sin) = self.shape, rope
         qkv = layer.qkv(x).view(x.shape[0], -1, shape.head_dim)
         qk = qkv[:, : shape.heads + shape.kv_heads]
@@ -110,7 +131,8 @@ class Lean:
         qk = torch.addcmul(qk * cos, qk.roll(shape.head_dim // 2, -1), sin)
         return plan.attend(n, qk, qkv[:, shape.heads + shape.kv_heads :])
 
-    def _norm(self, x: Tensor) -> Tensor:
+    def normed(self, x: Tensor) -> Tensor:
+        """Through RMSNorm without a weight."""
         if self._scalar_norm and x.shape[0] == 1:
             # One dot product and a Python number: less than half the time of rms_norm at this size.
             flat = x[0].float()
@@ -139,7 +161,7 @@ class _Loader:
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, where and as it is computed with."""
-        return self._cast(self._take(name))
+        return self.cast(self._take(name))
 
     def matrix(self, *names: str, bias: bool, norm: str = "") -> Matrix:
         """Matrices one below the other, the norm before them folded in."""
@@ -148,9 +170,10 @@ class _Loader:
         if norm:
             whole = whole.float() * self._take(f"{norm}.weight").float()
         added = torch.cat([self._take(f"{name}.bias") for name in names]) if bias else None
-        return Matrix(self._cast(whole), None if added is None else self._cast(added), self._int8)
+        return Matrix(self.cast(whole), None if added is None else self.cast(added), self._int8)
 
-    def _cast(self, tensor: Tensor) -> Tensor:
+    def cast(self, tensor: Tensor) -> Tensor:
+        """Where and as it is computed with."""
         return tensor.to(device=self._device, dtype=self._dtype)
 
     def layer(self, name: str) -> _Layer:

@@ -29,6 +29,17 @@ class Matrix:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 1)
             self._packed = True
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is kept as torch has it: (out, in), in its own precision."""
+        return not self._packed and self._scale is None
+
+    @property
+    def weight(self) -> Tensor:
+        """As it is kept."""
+        kept: Tensor = self._weight
+        return kept
+
     def __call__(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         made: Tensor
         if self._packed:

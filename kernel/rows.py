@@ -10,15 +10,15 @@ from torch import Tensor
 
 from llmos.kernel.shape import Shape
 
-# Tokens that a row has room for at first.
-ROOM = 64
+# Tokens that a row has room for at first; more where graphs are recorded, which must be anew when rows grow.
+ROOM, WIDE = 64, 256
 
 
 class Rows:
     """Per layer a tensor of shape (2, rows, kv heads, room, head_dim). ``lengths`` are the tokens that a row holds."""
 
     def __init__(self, shape: Shape, device: str, dtype: torch.dtype) -> None:
-        self._size = (2, 1, shape.kv_heads, ROOM, shape.head_dim)
+        self._size = (2, 1, shape.kv_heads, WIDE if device.startswith("cuda") else ROOM, shape.head_dim)
         # Zeros, since a masked place still takes part: nothing times what is no number is no number.
         self.layers = [torch.zeros(self._size, device=device, dtype=dtype) for _ in range(shape.layers)]
         self.lengths = [0]

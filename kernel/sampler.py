@@ -49,13 +49,13 @@ class Sampler:
         """Apply penalties and biases to ``scores`` of shape (vocabulary,), in place."""
         s = self.sampling
         if s.repetition_penalty != 1.0 and self._seen:
-            seen = torch.tensor(sorted(self._seen))
+            seen = torch.tensor(sorted(self._seen), device=scores.device)
             old = scores[seen]
             scores[seen] = torch.where(old > 0, old / s.repetition_penalty, old * s.repetition_penalty)
         if s.presence_penalty != 0.0 and self._written:
-            scores[torch.tensor(sorted(self._written))] -= s.presence_penalty
+            scores[torch.tensor(sorted(self._written), device=scores.device)] -= s.presence_penalty
         if s.bias:
-            ids, nats = self._biased
+            ids, nats = (one.to(scores.device) for one in self._biased)
             scores[ids] += nats
 
 
@@ -84,16 +84,15 @@ def _pick(s: Sampling, samplers: Sequence[Sampler], logits: Tensor, masks: Seque
     if any(mask is not None for mask in masks):
         width = logits.shape[1]
         free = torch.zeros(width, dtype=torch.bool)
-        scores = scores.masked_fill(
-            torch.stack([free if mask is None else blocked(mask, width) for mask in masks]), -torch.inf
-        )
+        barred = torch.stack([free if mask is None else blocked(mask, width) for mask in masks])
+        scores = scores.masked_fill(barred.to(scores.device), -torch.inf)
     if s.temperature <= 0:
         tokens = scores.argmax(1)
     else:
         cumulated = _probabilities(s, scores).cumsum(1)
         if not bool((cumulated[:, -1] > 0).all()):
             raise ValueError("no token may come next")
-        drawn = torch.tensor([sampler.draw() for sampler in samplers])[:, None] * cumulated[:, -1:]
+        drawn = torch.tensor([sampler.draw() for sampler in samplers]).to(scores.device)[:, None] * cumulated[:, -1:]
         # The first token at which the sum goes past what was drawn: one without probability never is.
         tokens = torch.searchsorted(cumulated, drawn, right=True)[:, 0]
     logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)

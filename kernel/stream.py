@@ -154,7 +154,7 @@ class Stream:
         if self._near <= 0 or self.sampler.sampling.temperature > 0:
             return False
         if mask is not None:
-            logits = logits.masked_fill(blocked(mask, len(logits)), -torch.inf)
+            logits = logits.masked_fill(blocked(mask, len(logits)).to(logits.device), -torch.inf)
         best = logits.topk(2).values
         return bool(best[0] - best[1] < self._near)
 
