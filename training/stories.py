@@ -32,7 +32,7 @@ _OTHERS = re.compile(r"[~&]\d")
 _PARTS = {2, 4, 5, 10, 20, 100}  # of a whole, that words tell: half, a quarter, a nickel
 _ONE_IN, _MOST_STEPS = 30, 3  # of the corpus's that is set apart to measure with, and its steps
 _ROUNDED = Fraction(1, 100)
-_COMMON = (*range(1, 11), 12, 16, 24, 30, 36, 48, 50, 52, 60, 90, 100, 180, 360, 365, 1000, 3600, 0.5, 1.5)
+_COMMON = (*range(1, 11), 12, 15, 16, 24, 30, 36, 48, 50, 52, 60, 90, 100, 180, 360, 365, 1000, 3600, 0.5, 1.5)
 UNSAID = frozenset(map(str, _COMMON))
 """Numbers that an expression may have without being told: days of a week, minutes, months, what words like half say."""
 
