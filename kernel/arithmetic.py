@@ -48,6 +48,15 @@ def worth(expression: str) -> str:
         return "".join(expression.split())
 
 
+def value(expression: str, values: Sequence[str]) -> float | None:
+    """What it is worth where the short names have these values; None for any but plain arithmetic that has a value."""
+    try:
+        made = _worth(_parsed(expression), [float(text) for text in values])
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, RecursionError):
+        return None
+    return made if math.isfinite(made) else None
+
+
 @lru_cache(maxsize=65536)
 def prefix(expression: str) -> tuple[str, ...]:
     """Its operators, functions, names and numbers in prefix order; nothing for any but plain arithmetic."""
@@ -73,17 +82,17 @@ def _parsed(expression: str) -> ast.expr:
     return ast.parse(_SIGN.sub(r"n\1", plain).replace("^", "**").strip(), mode="eval").body
 
 
-def _worth(node: ast.expr) -> float:
+def _worth(node: ast.expr, drawn: Sequence[float] = _DRAWN) -> float:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return float(node.value)
     if isinstance(node, ast.Name):
-        return math.pi if node.id == "pi" else _DRAWN[int(node.id[1:]) - 1]
+        return math.pi if node.id == "pi" else drawn[int(node.id[1:]) - 1]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_worth(node.operand)
+        return -_worth(node.operand, drawn)
     if isinstance(node, ast.BinOp):
-        return float(_OPERATORS[type(node.op)][1](_worth(node.left), _worth(node.right)))
+        return float(_OPERATORS[type(node.op)][1](_worth(node.left, drawn), _worth(node.right, drawn)))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return float(_FUNCTIONS[node.func.id][1](*map(_worth, node.args)))
+        return float(_FUNCTIONS[node.func.id][1](*(_worth(part, drawn) for part in node.args)))
     raise ValueError
 
 

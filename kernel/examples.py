@@ -102,7 +102,7 @@ def likely(
         return fit and not (adapts and _needless(found.answer, values))
 
     near = (
-        ranker.near(told, kinds, MOST, good, request)
+        ranker.near(told, kinds, MOST, good, request, values)
         if ranker
         else recall.near(told, kinds, MOST, good, below, request)
     )

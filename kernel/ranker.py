@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from llmos.kernel import minilm
 from llmos.kernel.arithmetic import infix, prefix, worth
+from llmos.kernel.ordered import ordered
+from llmos.kernel.plausible import plausible, told_story
 from llmos.kernel.recall import Recall, Recalled, Taught
 from llmos.kernel.solver import Solver
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Encode = Callable[[Sequence[str]], Floats]
     # Of a request, and expressions in prefix order: these and the likeliest, each with its probability.
-    Solve = Callable[[str, Sequence[Sequence[str]]], list[tuple[Sequence[str], float]]]
+    Solve = Callable[[str, Sequence[Sequence[str]]], list[tuple[tuple[str, ...], float]]]
 
 WHOLE = 127  # what 1 is in a vector of a byte a number
 LOOKED = 400  # nearest examples that are looked at
@@ -40,7 +42,7 @@ FAR = 0.3  # an example with a smaller cosine has nothing to do with the request
 BY_WORDS = 0.2  # the share of the likeness by words in an example's score
 WIDTH = 0.03  # an example whose score is less by this has a vote less by a factor of e
 FAMILIAR = 0.72  # score of an example that is much like the request
-KNOWN, NEW = 0.25, 0.5  # the solver's share of the say on expressions, with such an example and without one
+KNOWN, NEW = 0.25, 0.7  # the solver's share of the say on expressions, with such an example and without one
 VOCABULARY = "vocabulary"  # of the solver, in the file's metadata
 _SOLVER = "solver."  # what its weights' names begin with
 _NUMBERS = ("7", "12", "25", "40", "60", "85", "130", "350")  # for the first ones; of others the place itself
@@ -66,6 +68,7 @@ class Ranker:
 
     def __init__(self, recall: Recall, vectors: "Floats", encode: "Encode", solve: "Solve | None" = None) -> None:
         self._recall, self._vectors, self._encode, self._solve = recall, vectors, encode, solve
+        self.shares = KNOWN, NEW
         self._names = sorted({t.kind for t in recall.taught})
         self._kinds = [self._names.index(t.kind) for t in recall.taught]
         self._verbs: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -99,10 +102,12 @@ class Ranker:
         most: int,
         good: Callable[[Recalled], bool] = lambda found: True,
         request: str = "",
+        values: Sequence[str] = (),
     ) -> list[Recalled]:
         """The ``most`` likeliest different answers of these kinds that are ``good``, the likeliest first.
 
         The likeness of each is that of its likeliest example by words, and at least that of the answers after it.
+        ``values``: of the short names; what they make of an answer to a story has to be likely too.
         """
         scored = sorted(self._scored(told, kinds, good, request), key=lambda pair: -pair[0])
         votes: dict[tuple[str, str], float] = defaultdict(float)
@@ -113,7 +118,9 @@ class Ranker:
             first.setdefault(name, one)
         if self._solve and "calculator" in kinds:
             best = max((score for score, one in scored if one.taught.kind == "calculator"), default=0.0)
-            self._hear(self._solve, told, votes, first, good, KNOWN if best >= FAMILIAR else NEW)
+            self._hear(self._solve, told, votes, first, good, self.shares[best < FAMILIAR])
+        if told_story(told):
+            _weigh(votes, {name: plausible(first[name].answer, values) for name in votes if name[0] == "calculator"})
         ranked: list[Recalled] = []
         for name in sorted(sorted(votes, key=votes.__getitem__, reverse=True)[:most], key=votes.__getitem__):
             least = ranked[-1].likeness if ranked else 0.0
@@ -137,13 +144,15 @@ class Ranker:
             return
         likeness = max(first[name].likeness for name in voted)
         chance: dict[tuple[str, str], float] = defaultdict(float)
-        for words, probability in solve(told, [spelt[name] for name in voted if spelt[name]]):
+        # Its trust in an answer is that in all spellings of it.
+        spellings = {way for name in voted if spelt[name] for way in (spelt[name], ordered(spelt[name]))}
+        for words, probability in dict(solve(told, sorted(spellings))).items():
             answer = infix(words)
             name = "calculator", worth(answer)
             one = Recalled(Taught("calculator", told, answer), answer, likeness)
             if name in first or good(one):
                 first.setdefault(name, one)
-                chance[name] = max(chance[name], probability)
+                chance[name] += probability
         for name in {*voted, *chance}:
             votes[name] = (1 - share) * votes.get(name, 0.0) + share * whole * chance.get(name, 0.0)
 
@@ -174,6 +183,14 @@ class Ranker:
             score = BY_WORDS * likeness + (1 - BY_WORDS) * float(cosines[n])
             scored.append((score, replace(one, likeness=max(0.0, min(1.0, likeness)))))
         return scored
+
+
+def _weigh(votes: dict[tuple[str, str], float], likely: Mapping[tuple[str, str], float]) -> None:
+    """Give the votes for some answers by how likely each is; together they have as many as before."""
+    before = sum(votes[name] for name in likely)
+    after = sum(votes[name] * weight for name, weight in likely.items())
+    for name, weight in likely.items():
+        votes[name] *= weight * before / after if after else 1.0
 
 
 def plain(state: "Mapping[str, npt.NDArray[np.generic]]") -> "dict[str, torch.Tensor]":
@@ -220,7 +237,7 @@ def solver(embedder: minilm.Embedder, weights: "Mapping[str, torch.Tensor]", voc
 
     made = Solver(vocabulary, {k.removeprefix(_SOLVER): v for k, v in weights.items() if k.startswith(_SOLVER)})
 
-    def solve(told: str, expressions: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], float]]:
+    def solve(told: str, expressions: Sequence[Sequence[str]]) -> list[tuple[tuple[str, ...], float]]:
         with torch.inference_mode():
             states = embedder.states(embedder.wordpieces([spelled(told)]))[0][0]
             names = max(int(n) for n in re.findall(r"@(\d+)", told))

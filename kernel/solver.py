@@ -6,6 +6,7 @@ only plain arithmetic (see arithmetic) and is one of two voices: the examples' v
 Trained with the encoder by ``training.rank``.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LAYERS, INNER = 2, 768
 LONGEST = 20  # words of an expression
-BEAMS = 4
+BEAMS = 6
 _BEGIN = 0  # the place in the vocabulary of what stands before an expression
 _EPSILON = 1e-5
 
@@ -64,13 +65,15 @@ class Solver:
         states: "torch.Tensor",
         real: "torch.Tensor",
         held: "Sequence[torch.Tensor] | None" = None,
+        dropped: float = 0.0,
     ) -> "torch.Tensor":
         """What comes after each word, ``(n, words, vocabulary)``.
 
         ``said``: places in the vocabulary, ``(n, words)``, the first the beginning; ``states``: the request's
-        wordpieces, ``(n, pieces, 384)``; ``real``: which of them are there; ``held``: what :meth:`held` made of them.
+        wordpieces, ``(n, pieces, 384)``; ``real``: which of them are there; ``held``: what :meth:`held` made of them;
+        ``dropped``: the share of numbers that are left out while it learns (Srivastava et al. 2014, "Dropout").
         """
-        from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+        from torch.nn.functional import dropout, gelu, layer_norm, linear, scaled_dot_product_attention
 
         w, (rows, length) = self.weights, said.shape
         size = WIDTH // HEADS
@@ -84,16 +87,20 @@ class Solver:
         def joined(x: "torch.Tensor") -> "torch.Tensor":
             return x.transpose(1, 2).reshape(rows, length, WIDTH)
 
-        x = w["words"][said] + w["places"][:length]
+        def kept(x: "torch.Tensor") -> "torch.Tensor":
+            return dropout(x, dropped) if dropped else x
+
+        states = kept(states)
+        x = kept(w["words"][said] + w["places"][:length])
         for n in range(LAYERS):
             query, key, value = heads(linear(normed(x, f"{n}.norm1"), w[f"{n}.qkv"]))
             mixed = scaled_dot_product_attention(query, key, value, is_causal=True)
-            x = x + linear(joined(mixed), w[f"{n}.out"])
+            x = x + kept(linear(joined(mixed), w[f"{n}.out"]))
             (query,) = heads(linear(normed(x, f"{n}.norm2"), w[f"{n}.query"]))
             key, value = heads(held[n] if held is not None else linear(states, w[f"{n}.held"]))
             mixed = scaled_dot_product_attention(query, key, value, attn_mask=real[:, None, None, :])
-            x = x + linear(joined(mixed), w[f"{n}.read"])
-            x = x + linear(gelu(linear(normed(x, f"{n}.norm3"), w[f"{n}.up"])), w[f"{n}.down"])
+            x = x + kept(linear(joined(mixed), w[f"{n}.read"]))
+            x = x + kept(linear(kept(gelu(linear(normed(x, f"{n}.norm3"), w[f"{n}.up"]))), w[f"{n}.down"]))
         return linear(normed(x, "norm"), w["words"])
 
     def likeliest(self, states: "torch.Tensor", names: int, most: int = BEAMS) -> list[tuple[tuple[str, ...], float]]:
@@ -118,6 +125,7 @@ class Solver:
                 ([*words, place], wanted - 1 + TAKES.get(self.vocabulary[place], 0), score + value)
                 for (words, wanted, score), some, at in zip(open_, values.tolist(), places.tolist(), strict=True)
                 for value, place in zip(some, at, strict=True)
+                if value > -math.inf
             ]
             grown.sort(key=lambda beam: -beam[2])
             done += [(words, score) for words, wanted, score in grown[:most] if not wanted]

@@ -12,6 +12,7 @@ browsing, alone, writes dialogues with the browser as JSON lines, for larger che
 
 import argparse
 import json
+import math
 import shutil
 import time
 from dataclasses import replace
@@ -23,7 +24,7 @@ from llmos.kernel.examples import RANKER, TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import browsing, finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, Budget, save_weights
-from llmos.training.stories import stories
+from llmos.training.stories import stories, written
 from llmos.training.together import together
 
 WEIGHTS = Path(__file__).parent.parent / "kernel" / "weights"
@@ -97,6 +98,7 @@ def main() -> None:
     )
     parser.add_argument("--start", type=Path, default=WEIGHTS, help="together: the checkpoint that is trained on")
     parser.add_argument("--writers", type=int, default=6, help="together: processes that write dialogues and thoughts")
+    parser.add_argument("--rank-minutes", type=float, default=math.inf, help="rank: it ends then, whatever its steps")
     options = parser.parse_args()
     try:
         config = shape(options.hidden, options.layers)
@@ -125,8 +127,8 @@ def main() -> None:
         third = options.out / "rank"
         third.mkdir(parents=True, exist_ok=True)
         known = recall.taught()
-        told = list(stories(options.corpus)) if options.corpus else []
-        recipe = replace(rank.recipe(), left_out=options.left_out)
+        told = [*written(), *(stories(options.corpus) if options.corpus else ())]
+        recipe = replace(rank.recipe(), left_out=options.left_out, minutes=options.rank_minutes)
         weights = rank.train(known, third, options.seed, recipe, told)
         rank.write(weights, known, WEIGHTS / RANKER)
     if options.step in ("all", "install"):

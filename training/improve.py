@@ -33,12 +33,13 @@ from llmos.kernel.arithmetic import prefix
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.examples import RANKER, TAUGHT
+from llmos.kernel.ordered import ordered
 from llmos.kernel.recall import Recall, Taught
 from llmos.training import exam, gate, problems
 from llmos.training.curves import Curves
 from llmos.training.problems import Problem
 from llmos.training.solving import Heard, Solving, Words, heard, right
-from llmos.training.stories import stories
+from llmos.training.stories import stories, written
 
 REPLAYED = 3000  # taught expressions that are drawn from
 FORMS = 2  # ways to write an expression that are kept of a problem
@@ -115,7 +116,7 @@ class Run:
 
     def _replayed(self) -> list[Sample]:
         """What the solver was taught before, but for what is measured."""
-        known = list(Recall.load(self.kernel / TAUGHT).taught)
+        known = [*Recall.load(self.kernel / TAUGHT).taught, *written()]
         if self._corpus is not None:
             asked = exam.stories(self._corpus, self.plan.measured // 2, self.plan.seed)
             measured = {heard(question.prompt).told for question in asked}
@@ -235,7 +236,7 @@ def taught(solving: Solving, known: Sequence[Taught], seed: int) -> list[Sample]
         (t.pattern, words)
         for t in known
         if t.kind == "calculator" and "@" in t.pattern and not _OTHERS.search(t.pattern)
-        for words in [prefix(t.answer)]
+        for words in [ordered(prefix(t.answer))]
         if words and solving.solver.numbers(words)
     ]
     some = random.Random(seed).sample(every, min(REPLAYED, len(every)))
