@@ -22,6 +22,8 @@ def calendar(name: str, args: list[Value], today: date) -> Value:
         return "yes" if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else "no"
     if name == "date":
         return _made_date(args)
+    if name == "clock":
+        return _clock(args[0])
     given = [a for a in args if isinstance(a, date)]
     if len(given) < len(args):
         raise ToolError(f"{name} needs dates such as 2024-03-15")
@@ -30,6 +32,15 @@ def calendar(name: str, args: list[Value], today: date) -> Value:
     if name == "week":
         return given[0].isocalendar().week
     return _between(name, given[0], given[1] if len(given) > 1 else today)
+
+
+def _clock(since: Value) -> str:
+    """What a clock of 24 hours shows so long after midnight: ``09:05``, ``23:59:30``."""
+    if not isinstance(since, Quantity) or since.unit.dims != units()["seconds"].dims:
+        raise ToolError("clock needs a time since midnight, such as 9 hours + 15 minutes")
+    seconds = round(since.si % 86400) % 86400
+    shown = f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
+    return f"{shown}:{seconds % 60:02}" if seconds % 60 else shown
 
 
 def _between(name: str, start: date, end: date) -> Quantity:

@@ -26,6 +26,7 @@ ALGEBRA = frozenset(
 DATE_FUNCTIONS: dict[str, tuple[int, int]] = {
     "days": (2, 2), "weeks": (2, 2), "months": (2, 2), "years": (2, 2), "age": (1, 2), "workdays": (2, 2),
     "weekday": (1, 1), "date": (1, 3), "leap": (1, 1), "week": (1, 1), "today": (0, 0),
+    "clock": (1, 1),
 }  # fmt: skip
 ALIASES = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "average": "mean", "avg": "mean", "ncr": "binomial",
