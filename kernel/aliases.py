@@ -17,10 +17,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from llmos.kernel.acts import Past
 from llmos.kernel.answers import answer
+from llmos.kernel.earlier import Spoken, references
 from llmos.kernel.fills import told_whole
 from llmos.kernel.formulas import formulas, pythonic
 from llmos.kernel.formulas import told as with_sign
+from llmos.kernel.goes_on import goes_on
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
 from llmos.kernel.recall import Recalled
@@ -45,11 +48,6 @@ _TAKEN = re.compile(r"([@~#&`])(?=\d)")
 _RESULT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
 # What the sandbox tells beside a result: cells that it read as empty, names that it took for others.
 _NOTE = re.compile(r"^(?:\(there is no .* was taken\)|.*: \d+ cells? of .* left empty\.)\n", re.M)
-# Words for the last result, and beginnings that leave it out.
-_THAT = re.compile(
-    r"(?i)(?:\b(?:it|that|this|the (?:last |previous )?(?:result|answer|number))\b(?! (?:is|was|looks|helps|works)\b)"
-    r"|^(?:(?:and|now|then|ok|so),? )*(?=(?:plus|minus|times|divided by|multiplied by|to the power)\b))"
-)
 _ROWS = re.compile(r"^file .*: (\d+) rows?\b")
 _SURELY = 0.5  # how like a request what is said without a tool has to be, where a table came with it
 _NOTHING = re.compile(r"I do not (?:know|understand)|I cannot know")
@@ -60,7 +58,6 @@ _IN_YEAR = re.compile(
 )
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
-_BRIEF = 14  # words of a request that may speak of the last result
 _MOST_RESULTS = 12  # of a result's numbers get names
 _READ = 4_000  # characters of a request in which columns are looked for
 _EXAMPLE = 100  # characters of an example's request
@@ -82,9 +79,10 @@ class Aliases:
         self._files: dict[str, list[str]] = {}  # the columns of each, the latest last
         self._rows: set[str] = set()  # how many rows the files have
         self.turn = Turn()
-        self._tools: dict[str, str] = {}  # what each call was to
+        self._calls: dict[str, ToolCall] = {}
         self._done: dict[str, str] = {}  # the code of the last calls, with short names
-        self._last, self._before = "", ""  # the calculator's last result of this turn, and of the turn before
+        self._past = Past()
+        self._spoken: list[Spoken] = []  # where the request speaks of earlier results
         self.messages = [self._told(message) for message in messages]
 
     def outward(self, text: str, code: bool = False) -> str:
@@ -136,7 +134,7 @@ class Aliases:
         if message.role == "user":
             attached = any(p.source.origin in ("file", "library") for p in message.parts)
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
-            self._last, self._before = "", self._last
+            self._past.turn()
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(own_words(heard))
             year = self._one_year(self.turn.told)
@@ -155,18 +153,23 @@ class Aliases:
                 self.turn.kinds = tuple(k for k in self.turn.kinds if k not in ("say", "calculator"))
                 found = self._examples(self.turn) or found
             lines = [self._example(n, r) for n, r in enumerate(found, 1)]
+            self.turn.going = goes_on(self.turn, self.columns, self._past, self._spoken)
             shown = (Part("\n".join(lines), Source("system")),) if lines else ()
             return replace(heard, parts=(*heard.parts, *shown))
         if message.role == "tool":
-            whole = self._tools.get(message.call_id) == "calculator"
-            self._last = message.text if whole else ""
+            call = self._calls.get(message.call_id)
+            tool = call.name if call is not None else ""
+            whole = tool == "calculator"
+            self._past.did(call, _NOTE.sub("", message.text), self.columns)
             told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
             self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
-            if self._tools.get(message.call_id) == TOOL and self.turn.scene is not None:
+            if whole and self.turn.going[0]:
+                self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
+            if tool == TOOL and self.turn.scene is not None:
                 self.sentence = self._words(_TAKEN.sub(r"\1 ", self.turn.scene.sentence(message.text)))
             return told
         if message.role == "assistant":
-            self._tools |= {c.id: c.name for c in message.calls if isinstance(c, ToolCall)}
+            self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
             sentence, self.sentence = self.sentence, ""
             codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
             self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
@@ -177,7 +180,7 @@ class Aliases:
             for code in self._done.values():
                 if chart := _CHART.match(code):
                     self.chart = [int(n) for n in _SAID.findall(chart[0])]
-            self.drawn |= bool(self.columns) and "python" in self._tools.values()
+            self.drawn |= bool(self.columns) and any(c.name == "python" for c in self._calls.values())
             parts = tuple(changed(p, self._words) for p in message.parts)
             # What was answered to a verb is its sentence, whatever else stood there.
             said = (Part(sentence, message.parts[0].source),) if sentence and parts and not calls else parts
@@ -321,10 +324,11 @@ class Aliases:
                 of = f"({','.join(formula.variables)})" if formula.variables else ""
                 sign = f"{self.turn.sign(formula.text)}{of}"
                 found.append((formula.start, formula.end, sign))
-        that = _THAT.search(text) if _PLAIN.fullmatch(self._before) and len(text.split()) <= _BRIEF else None
-        if that and not any(that.start() < e and s < that.end() for s, e, _ in found):
-            spoken = that[0].strip() and not that[0].endswith(" ")
-            found.append((that.start(), that.end(), self.turn.sign(self._before) + ("" if spoken else " ")))
+        self._spoken = references(text, self._past)
+        for one in self._spoken:
+            if all(map(_PLAIN.fullmatch, one.numbers)) and not any(one.start < e and s < one.end for s, e, _ in found):
+                signs = " and ".join(map(self.turn.sign, one.numbers))
+                found.append((one.start, one.end, f"{one.before}{signs}{one.after}"))
         taken = list(found)
         for literal in literals(text):
             if len(self.turn.values) >= MOST:

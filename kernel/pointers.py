@@ -109,6 +109,10 @@ class Pointers:
         first = self._first(aliases.turn)
         self.tool = {"calculator": "calculator", "say": "", TOOL: TOOL}.get(first, "python") if first else ""
         self.silent = first == "say"
+        if aliases.turn.going[0]:
+            # What goes on from before is certain: it is done, and then told.
+            self.tool = "" if aliases.turn.called else aliases.turn.going[0]
+            self.silent = aliases.turn.called and bool(aliases.sentence)
         self._turn, self._sentence = aliases.turn, aliases.sentence.encode()
 
     def _of_table(self, turn: Turn) -> bool:
@@ -151,6 +155,9 @@ class Pointers:
         text = written.decode("utf-8", "replace")
         code, expression = text.rfind(_CODE), text.rfind(_EXPRESSION)
         wanted: list[Bits | None] = []
+        if self._turn.going[0] and not self._turn.called and (code >= 0 or expression >= 0):
+            given = text[code + len(_CODE) :] if code >= 0 else text[expression + len(_EXPRESSION) :]
+            return self._narrowed(bits, [self._spelled(given, [self._turn.going[1]], '"')])
         if code < 0 and expression < 0:
             if _PROMPT in text and self._turn.scene is not None:
                 return self._narrowed(bits, [self._spelled(text.rsplit(_PROMPT)[-1], [SCENE], '"')])

@@ -35,6 +35,7 @@ class Turn:
     likeness: list[float] = field(default_factory=list)  # of each example, 0 to 1
     scene: Scene | None = None  # what it wants painted
     called: bool = False  # whether a tool was called
+    going: tuple[str, str] = ("", "")  # the tool that goes on from what was done before, and what it is given
 
     @property
     def pictured(self) -> bool:

@@ -87,6 +87,20 @@ CHANGES = {
     "follow_area": "area # #",
     "follow_again": "plot # #",
     "follow_bins": "bins @ #",
+    "follow_top": "bar # # best @",
+    "follow_bottom": "bar # # worst @",
+    "on_max": "highest #",
+    "on_min": "lowest #",
+    "on_mean": "mean #",
+    "on_sum": "total #",
+    "on_median": "median #",
+    "on_spread": "spread #",
+    "on_range": "range #",
+    "on_gain": "gain #",
+    "on_rise": "rise #",
+    "on_which_max": "most # #",
+    "on_which_min": "least # #",
+    "on_rows": "rows",
 }
 
 

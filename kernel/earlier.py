@@ -1,0 +1,245 @@
+"""Earlier results that a request speaks of: ``half of that``, ``add those two up``, ``and 22%?`` after a calculation.
+
+They are numbers like those the request has itself; where so few words are said that nothing else can be meant, the
+calculation follows from them. Knows English and calculations, no models.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmos.kernel.acts import Past
+from llmos.kernel.adapt import pieces
+from llmos.kernel.literals import literals
+
+BRIEF = 14  # words of a request that may speak of an earlier result
+_SHORT = 10  # words of one that says no more than its calculation
+_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+# Words for the last result, and beginnings that leave it out.
+_THAT = re.compile(
+    r"(?i)(?:\b(?:it|that|this|(?:the|your) (?:last |previous )?(?:result|answer|number|total|sum)|the latter)\b"
+    r"(?! (?:is|was|looks|helps|works)\b)"
+    r"|^(?:(?:and|now|then|ok|so),? )*(?=(?:plus|minus|times|divided by|multiplied by|to the power)\b))"
+)
+_PAIR = re.compile(
+    r"(?i)\b(?:the|those|these|that|my|your)? ?(?:last )?(?:two|both)(?: of (?:them|those|these))?"
+    r"(?: (?:numbers?|results?|values?|figures?|amounts?|years?|answers?|totals?|counts?|averages?|of them))?(?=[\s?.!,]*$|"
+    r" (?:up|together|in|as|and|then|please|pls|combined|differ|times|times?|years?|make|come)\b)"
+    r"|\b(?:(?<=between )|(?<=sum of )|(?<=total of )|(?<=add )|(?<=average of )|(?<=difference of ))(?:them|those|these)\b"
+    r"(?=[\s?.!,]*$| (?:up|together|then|please|pls)\b)"
+)
+_ORDINAL = re.compile(r"(?i)\bthe (?:(?P<b>second|latter|last|later|other)|(?P<a>first|former|earlier))(?: (?:one|number|result|value))?\b")  # fmt: skip  # noqa: E501
+_ALONE = re.compile(
+    r"(?i)^(?:(?:and|so|ok|now|then|hm+|what(?:'s| is| was|s)|whats|give me|tell me),? )*(?:the |their )?"
+    r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference|rise|drop|decrease)"
+    r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
+    r"|together|combined|both together|all together|both|by how (?:much|many)(?: percent| per cent|%)?"
+    r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that|they) \w+(?: up| down)?| is that)?)"
+    r"[\s?.!]*$"
+)
+_PERCENT = r"(?:percent(?:age)?|per ?cent|pct|%)"
+_DOWN = re.compile(r"(?i)\b(?:drop\w*|fall|fell|fallen|decreas\w*|shr[aiu]nk\w*|declin\w*|lower|less|fewer|smaller|lost|los[es]\w*|down)\b")  # fmt: skip  # noqa: E501
+_GREW = re.compile(
+    r"(?i)\b(?:r[io]se\w*|risen|gr[eo]w\w*|increas\w*|chang\w*|clim\w*|gain\w*|up|more|higher|bigger|larger|greater|growth|above)\b"
+)
+_UNIT_OF = {"km": "km", "kg": "kg", "miles": "miles", "m": "m", "cm": "cm", "mm": "mm", "g": "g", "min": "minutes",
+            "minutes": "minutes", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
+            "litres": "litres", "liters": "litres", "m2": "m2", "mb": "mb", "weeks": "weeks"}  # fmt: skip
+_FILL = re.compile(
+    r"(?i)\b(?:and|what|about|how|for|the|now|then|ok|okay|please|pls|plz|same|with|is|of|if|it|were|was|be|would|also|too|do|just|but"
+    r"|at|in|that|thanks|so|again|make|instead|to|a|only|on|much|whats|hmm)\b|what's|[?.!,;:]"
+)
+_CURRENCY = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|yen|rupees?|crowns?|kroner|kronor|pesos?|\w{3})"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Where a request speaks of earlier results: start, end, and the numbers that stand for it, with words before."""
+
+    start: int
+    end: int
+    numbers: tuple[str, ...]
+    before: str = ""
+    after: str = ""
+
+
+def references(text: str, past: Past) -> list[Spoken]:
+    """Where a request speaks of earlier results. After a table was asked, what is plainly a calculation alone does."""
+    if len(text.split()) > BRIEF or not past.numbers or not past.fresh:
+        return []
+    cued = past.last == "python"
+    last = [n for n, _ in past.numbers][-2:]
+    if len(last) == 2:
+        if found := _PAIR.search(text):
+            return [Spoken(found.start() + (found[0][:1] == " "), found.end(), tuple(last))]
+        found_two = {k: m for m in _ORDINAL.finditer(text) for k, v in m.groupdict().items() if v}
+        if len(found_two) == 2:
+            return [Spoken(m.start(), m.end(), (last[k == "b"],)) for k, m in found_two.items()]
+        if (found := _ALONE.search(text)) and (not cued or past.alike()):
+            end = len(text.rstrip(" ?.!"))
+            return [Spoken(end, end, tuple(last), " of " if "together" not in text else " ")]
+    if cued and not _CUE.search(text):
+        return []
+    if found := _THAT.search(text):
+        blank = not found[0].strip() or found[0].endswith(" ")
+        return [Spoken(found.start(), found.end(), (last[-1],), "", " " if blank else "")]
+    if found := _LEFT_OUT.match(text):
+        return [Spoken(found.end(), found.end(), (last[-1],), "", " ")]
+    return []
+
+
+_CUE = re.compile(
+    rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d|\d ?%|\btimes\b|\bdivid|\bmultipl"
+    rf"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to|into) {_CURRENCY} at\b|\bround"
+    rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|^(?:and |what is that |how much is that |what's that )?in [a-z]+\??$|\bas a {_PERCENT}"
+    r"|\bhow many (?:weeks|months|years|hours|minutes|seconds|days|km|miles|metres|meters|kg|tons|tonnes)\b|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
+)
+_LEFT_OUT = re.compile(
+    rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)|doubled|halved|squared|tripled"
+    r"|rounded|with (?:another |a further )?\d|in [a-z]+\??$|split (?:between|among|by)|divided\b|at \d))"
+)
+
+
+def reckoned(text: str, past: Past, spoken: Sequence[Spoken], unit: str = "") -> str:
+    """The calculation that follows from so few words; empty where more may be meant.
+
+    ``unit``: what the last number is measured in, where that is known.
+    """
+    if len(text.split()) > _SHORT:
+        return ""
+    free = [one for one in literals(text) if not any(s.start < one.end and one.start < s.end for s in spoken)]
+    if any(one.day for one in free):
+        return ""
+    numbers = [(one.value, bool(re.match(rf"(?i)\s?{_PERCENT}", text[one.end :]))) for one in free]
+    if not spoken:
+        return _other(text, past, numbers)
+    named = [_bracketed(n) for s in sorted(spoken, key=lambda s: s.start) for n in s.numbers]
+    if len(named) == 2:
+        return _of_two(text, named, len(spoken) == 2) if not numbers else ""
+    return _of_one(text, named[0], numbers, past.numbers[-1][1] or unit)
+
+
+def _bracketed(number: str) -> str:
+    return f"({number})" if number[0] == "-" else number
+
+
+def _of_two(text: str, named: Sequence[str], ordered: bool) -> str:
+    a, b = named
+    low = text.lower()
+    percent = re.search(_PERCENT, low)
+    if ordered:  # the one than the other
+        a, b = b, a
+    if re.search(r"\b(?:average|mean|avg)\b", low):
+        return f"({a} + {b}) / 2"
+    if re.search(r"\bratio\b", low):
+        return f"{b} / {a}" if ordered else f"{a} / {b}"
+    if percent and ordered and re.search(r"\bof\b", low) and not (_GREW.search(low) or _DOWN.search(low)):
+        return f"{b} / {a} * 100"
+    if percent and (_DOWN.search(low) and not _GREW.search(low)):
+        return f"({a} - {b}) / {a} * 100"
+    if percent and (_GREW.search(low) or re.search(r"\bdifferen|\bbetween\b", low)):
+        return f"({b} - {a}) / {a} * 100"
+    if percent:
+        return ""
+    if re.search(r"\bdifferen\w*|\bgap\b|\bapart\b|\bdiffer\b", low):
+        return f"abs({a} - {b})"
+    if re.search(r"\bproduct\b|\bmultipl", low):
+        return f"{a} * {b}"
+    if re.search(r"\b(?:add|adding|sum|together|combined|total|altogether|in all|come to)\b", low):
+        return f"{a} + {b}"
+    if re.search(r"\b(?:how much|increase|decrease|rise|drop)\b", low) and not re.search(r"\btimes\b", low):
+        if _DOWN.search(low) and not _GREW.search(low):
+            return f"{a} - {b}"
+        return f"{b} - {a}" if _GREW.search(low) else ""
+    return ""
+
+
+def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -> str:
+    low = text.lower()
+    if not numbers:
+        found = next((made for pattern, made in _PLAINLY if re.search(pattern, low)), "")
+        return found.format(r) if found else _converted(text, r, unit)
+    if len(numbers) > 1:
+        return ""
+    k, percent = numbers[0]
+    if percent:
+        if re.search(r"\boff\b|\bless\b|\bminus\b|discount|\bcut\b|reduc|\bdrop|\bfall|\bdown\b|lower", low):
+            return f"{r} * (1 - {k}%)"
+        if re.search(r"\bplus\b|\badd|\bmore\b|\bon top\b|\btip\b|\btax\b|\bvat\b|increas|\brise|\bup\b|extra|rais", low):
+            return f"{r} * (1 + {k}%)"
+        return f"{k}% * {r}" if re.search(r"\bof\b", low) else ""
+    if re.search(rf"\b(?:{_PERCENT}) of {re.escape(k)}\b|{_PERCENT} of (?:the )?\d|out of|share of \d", low):
+        return f"{r} / {k} * 100"
+    if re.search(_PERCENT, low):
+        return ""
+    if re.search(rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b|\beach (?:costs|is)", low):
+        return f"{r} * {k}"
+    if re.search(r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d", low):
+        return f"{r} / {k}"
+    if re.search(r"\b(?:minus|subtract|take|less|without|deduct|remove)\b", low):
+        return f"{r} - {k}" if not re.search(r"from \d", low) else f"{k} - {r}"
+    if re.search(r"\b(?:plus|add)\b", low):
+        return f"{r} + {k}"
+    return ""
+
+
+_PLAINLY = [
+    (r"\b(?:square root|sqrt)\b", "sqrt({0})"),
+    (r"\bhal(?:f|ve|ved)\b", "{0} / 2"),
+    (r"\b(?:double|doubled|twice)\b", "2 * {0}"),
+    (r"\b(?:triple|tripled|thrice|three times)\b", "3 * {0}"),
+    (r"\b(?:a|one) third\b", "{0} / 3"),
+    (r"\b(?:a|one) quarter\b", "{0} / 4"),
+    (r"\b(?:square|squared)\b", "{0}^2"),
+    (r"\b(?:cube|cubed)\b", "{0}^3"),
+]
+
+
+def _converted(text: str, r: str, unit: str) -> str:
+    """The last number in the unit that a request names, and nothing else."""
+    units = [p for p in pieces(text) if p.unit]
+    asked = re.search(r"(?i)\b(?:in|to|into|as)\b|\bhow many\b|\bconvert", text)
+    if len(units) != 1 or not asked or not unit or units[0].unit == unit:
+        return ""
+    return f"{r} {unit} to {units[0].text}"
+
+
+def _other(text: str, past: Past, numbers: Sequence[tuple[str, bool]]) -> str:
+    """The last calculation with other numbers: ``and 22%?``; with another unit: ``and in feet?``."""
+    if past.last != "calculator" or not past.sums or not past.sums[-1]:
+        return ""
+    before = past.sums[-1]
+    left = _FILL.sub(" ", re.sub(rf"\d[\d.,]*\d|\d|(?i:\b{_PERCENT[3:-1]})|%", " ", text)).split()
+    given = list(_numbers(before))
+    to = re.search(r" (?:to|in) ([^\d\s+*()-]+)$", before)
+    if left:
+        units = [p.text for p in pieces(text) if p.unit]
+        if numbers or not to or " ".join(units) != " ".join(left):
+            if len(numbers) == 1 and to and units and [u.lower() for u in left] == [units[0].lower()] and len(given) == 1:
+                return f"{numbers[0][0]} {units[0]}{before[to.start() :]}"
+            return ""
+        return f"{before[: to.start(1)]}{units[0]}"
+    if not numbers or not re.match(r"(?i)(?:ok(?:ay)?,? |so )?(?:and|what about|how about|now|same|what if|or|then|for|with)\b", text):
+        return ""
+    signs = [(start, end) for start, end, percent in given if percent == numbers[0][1]]
+    if len({p for _, p in numbers}) != 1 or len(numbers) > len(signs) or (len(numbers) > 1 and len(numbers) != len(signs)):
+        return ""
+    made, at = "", 0
+    for (start, end), (number, _) in zip(signs, numbers, strict=False):
+        made += before[at:start] + number
+        at = end
+    return made + before[at:]
+
+
+def _numbers(expression: str) -> Iterator[tuple[int, int, bool]]:
+    """Where an expression has numbers, and whether they are percentages; those of ``(1 - 25%)`` that are ones apart."""
+    for m in re.finditer(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", expression):
+        percent = expression[m.end() : m.end() + 1] == "%"
+        if not (m[0] in ("1", "100") and re.match(r" [-+] |$", expression[m.end() :])):
+            yield m.start(), m.end(), percent
+
+
+def unit_of(column: str) -> str:
+    """What a column's name says its numbers are measured in; empty where it says nothing."""
+    found = [w for w in re.findall(r"[a-z]+2?", column.lower()) if w in _UNIT_OF]
+    return _UNIT_OF[found[-1]] if found else ""
