@@ -3,7 +3,8 @@
 One greedy stream after 512 tokens, and 64 sampled branches over one prompt of 2,000, through the engine as it is used.
 The limit is the bytes of the weights that a token needs, over the copy bandwidth measured in the same run (bytes read
 and written). The table and the JSON are told anew after each part, and a part that fails takes no other with it.
-``LLMOS_BENCH_SECONDS`` (50): no part begins after that. ``LLMOS_BENCH_SHAPE=tiny`` tries the whole on any machine.
+``LLMOS_BENCH_SECONDS`` (50): no part begins after that. ``LLMOS_BENCH_SHAPE=tiny`` tries the whole on any machine,
+``LLMOS_BENCH_FOLDER`` (build/bench) is where the JSON goes.
 Does not measure what is written, nor transformers.
 """
 
@@ -47,10 +48,10 @@ Figures = dict[str, float]
 
 
 def main(json: bool = False) -> int:
-    """Measure, print a table (with ``json`` one object) and save it in ``build/bench/gpu.json``; 1 without figures."""
+    """Measure, print a table (with ``json`` one object) and save it as ``gpu.json``; 1 without figures."""
     import torch
 
-    folder = Path(os.environ.get("OUT") or "build/bench")
+    folder = Path(os.environ.get("LLMOS_BENCH_FOLDER", "build/bench"))
     folder.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and os.environ.get("LLMOS_BENCH_SHAPE") != "tiny":
