@@ -1,4 +1,4 @@
-"""``llmos bench gpu`` with a tiny shape: each part that needs no GPU gives its figures; one that fails takes no other."""
+"""``llmos bench gpu`` with a tiny shape: each part that needs no GPU gives its figures, whatever fails beside it."""
 
 import json
 from pathlib import Path
