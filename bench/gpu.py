@@ -3,7 +3,8 @@
 One greedy stream after 512 tokens, and 64 sampled branches over one prompt of 2,000, through the engine as it is used.
 The limit is the bytes of the weights that a token needs, over the copy bandwidth measured in the same run (bytes read
 and written). The table and the JSON are told anew after each part, and a part that fails takes no other with it.
-``LLMOS_BENCH_SECONDS`` (50): no part begins after that. ``LLMOS_BENCH_SHAPE=tiny`` tries the whole on any machine.
+``LLMOS_BENCH_SECONDS`` (50): no part begins after that. ``LLMOS_BENCH_SHAPE=tiny`` tries the whole on any machine,
+``LLMOS_BENCH_FOLDER`` (build/bench) is where the JSON goes.
 Does not measure what is written, nor transformers.
 """
 
@@ -47,10 +48,10 @@ Figures = dict[str, float]
 
 
 def main(json: bool = False) -> int:
-    """Measure, print a table (with ``json`` one object) and save it in ``build/bench/gpu.json``; 1 without figures."""
+    """Measure, print a table (with ``json`` one object) and save it as ``gpu.json``; 1 without figures."""
     import torch
 
-    folder = Path(os.environ.get("OUT") or "build/bench")
+    folder = Path(os.environ.get("LLMOS_BENCH_FOLDER", "build/bench"))
     folder.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and os.environ.get("LLMOS_BENCH_SHAPE") != "tiny":
@@ -89,19 +90,19 @@ class Bench:
         self._net: Any = None
 
     def parts(self) -> dict[str, Callable[[], Figures]]:
-        """What is measured, in order: what matters most comes first, and what does without something after it."""
+        """What is measured, in order: the surest first, since a kernel that breaks the device breaks all after it."""
         return {
             "copy": self.copy,
             "checkpoint": self.checkpoint,
+            "plain_graphs": self.plain_graphs,
             "single": lambda: self.single("single"),
             "branches64": lambda: self.branches("branches64"),
-            "plain_graphs": self.plain_graphs,
             "no_graphs": self.no_graphs,
         }
 
     def measure(self, name: str, part: Callable[[], Figures]) -> None:
         """One part; a failure is noted."""
-        tell(f"{name} …")
+        tell(f"{name} ...")
         try:
             found = part()
         except Exception as error:  # out of memory, a driver, a compiler: the others are measured all the same
@@ -137,10 +138,12 @@ class Bench:
         f = dict(self.figures)
         if "copy_bytes_per_s" in f and "weight_bytes" in f:
             f["limit_tokens_per_s"] = f["copy_bytes_per_s"] / f["weight_bytes"]
-        if "limit_tokens_per_s" in f and "single_tokens_per_s" in f:
-            f["single_over_limit"] = f["single_tokens_per_s"] / f["limit_tokens_per_s"]
-        if "branches64_tokens_per_s" in f and "single_tokens_per_s" in f:
-            f["branches64_over_single"] = f["branches64_tokens_per_s"] / f["single_tokens_per_s"]
+        for name in ("", "plain_graphs_", "no_graphs_"):
+            single, many = f"{name}single_tokens_per_s", f"{name}branches64_tokens_per_s"
+            if "limit_tokens_per_s" in f and single in f:
+                f[f"{name}single_over_limit"] = f[single] / f["limit_tokens_per_s"]
+            if single in f and many in f:
+                f[f"{name}branches64_over_single"] = f[many] / f[single]
         return f
 
     def _config(self) -> dict[str, Any]:
@@ -236,7 +239,7 @@ class Bench:
             raise RuntimeError("graphs need a CUDA device")
         kept, self._net.steady = self._net.steady, Steady(self._net, recorder(), kernels=False)
         try:
-            return self.single("plain_graphs_single", TOKENS // 4) | self.branches("plain_graphs_branches64", 16)
+            return self.single("plain_graphs_single", TOKENS // 2) | self.branches("plain_graphs_branches64", 24)
         finally:
             self._net.steady = kept
 

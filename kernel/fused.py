@@ -1,4 +1,4 @@
-"""The small steps of a decode on a CUDA device as a few Triton kernels, so that it takes what reading the weights takes.
+"""The small steps of a decode on a CUDA device as a few Triton kernels, so that it takes as long as the weights.
 
 A norm, the residual and the gate go into the products they stand beside; queries and keys are normed, turned and stored
 in one go; a branch's row is read by several blocks at once, which ``join`` puts together with what it shares. Lengths

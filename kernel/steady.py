@@ -2,8 +2,8 @@
 once as a graph and then replayed.
 
 A pass of another kind (a prompt, branches on different paths) is left to ``lean``, and so is all where a graph cannot
-be recorded. What branches share is read once for all of them. Triton's kernels (``fused``) are used where they are there,
-compute the same, and are faster. Knows nothing of text, sampling or ids.
+be recorded. What branches share is read once for all of them. Triton's kernels (``fused``) are used where they are
+there, compute the same, and are faster. Knows nothing of text, sampling or ids.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ Record = Callable[[Step], Step]
 
 def recorder() -> Record:
     """Of CUDA graphs, which share their memory: each is replayed to its end before another is."""
-    pool = torch.cuda.graph_pool_handle()
+    pool, side = torch.cuda.graph_pool_handle(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def record(step: Step) -> Step:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             step()

@@ -85,7 +85,7 @@ def test_branches_over_one_prompt_say_what_each_says_alone(made: tuple[Any, Lean
 
 
 def steps(net: Lean, count: int, shared: int, own: list[int]) -> list[torch.Tensor]:
-    """The logits of six steps of branches on one path of two runs."""
+    """The logits of some steps of branches on one path of two runs."""
     rows = net.rows()
     row = rows.take()
     net.run([Piece(row, PROMPT[: shared or 1])], rows)
@@ -97,7 +97,7 @@ def steps(net: Lean, count: int, shared: int, own: list[int]) -> list[torch.Tens
         if length:
             net.run([Piece(place, PROMPT[:length], path)], rows)
     out = []
-    for n in range(6):
+    for n in range(steady.AFTER + 2):
         out.append(torch.cat(net.run([Piece(r, [(r + n) % 300], path) for r in places], rows)))
     return out
 
@@ -158,7 +158,7 @@ triton = pytest.mark.skipif(not fused.available(16), reason="no Triton")
 
 
 @triton
-@pytest.mark.parametrize(("count", "shared"), [(1, 0), (1, 60), (3, 0), (5, 60), (16, 60)])
+@pytest.mark.parametrize(("count", "shared"), [(1, 0), (1, 60), (3, 0), (5, 60)])
 def test_the_kernels_compute_the_lean_step(
     made: tuple[Any, Lean], count: int, shared: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
