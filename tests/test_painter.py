@@ -244,7 +244,8 @@ def _stop_at_the_second(step: int, loss: object) -> None:
 def test_a_gallery_is_what_its_seed_says_and_pairs_each_picture_with_its_caption() -> None:
     import torch
 
-    from llmos.training.painter.pool import Gallery, gallerist, share
+    from llmos.training.painter.pool import Gallery, gallerist
+    from llmos.training.painter.shares import share
 
     made: list[Gallery] = []
     for _ in range(2):
