@@ -1,6 +1,8 @@
 """The painter's world, its looking, and its training: from nothing to a checkpoint that the tool loads and runs."""
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,103 @@ def test_training_goes_on_where_it_stopped_and_ends_as_a_checkpoint_that_paints(
     assert torch.is_grad_enabled()
 
 
+@needs_painter
+def test_the_rate_falls_with_the_time_that_training_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import time
+
+    from llmos.training.painter.__main__ import train
+    from llmos.training.painter.train import Budget, Recipe, Training
+
+    recipe = Recipe(steps=10_000, batch=2, channels=(32, 32), pool=8, refresh=10_000, block=8)
+    one = Training(recipe, tmp_path / "run")
+    assert not train(one, Budget(1000, until=time.monotonic() + 1))
+    assert 0 < one.step < 10_000
+    assert 1 <= one.seconds < 60
+    assert [one._pace(share) * 200 for share in (0.0, 0.3, 1.0)] == pytest.approx([one.step + 1, one.step + 1, 0])
+    again = Training(recipe, tmp_path / "run")
+    whole = Budget(again.seconds + 2, folder=tmp_path / "painter")
+    assert train(again, whole)
+    assert again.seconds >= whole.seconds
+    assert again.step > one.step
+    assert float(again.rate) < recipe.rate * (again.step + 1) / 200
+    assert (tmp_path / "painter" / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size > 1000
+    assert sum(file.is_file() for file in (tmp_path / "painter").rglob("*")) == 4
+    assert f"from step {one.step}" in capsys.readouterr().out
+
+
+@needs_painter
+def test_what_cannot_be_compiled_or_made_a_graph_is_trained_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from llmos.training.painter import train
+
+    def fails(*given: object, **how: object) -> object:
+        raise RuntimeError("no compiler\nhere")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **how: fails)
+    recipe = train.Recipe(steps=1, batch=2, channels=(32, 32), pool=4, block=8)
+    losses: list[float] = []
+    for number, compiled in enumerate((True, False)):
+        training = train.Training(recipe, tmp_path / str(number))
+        training.run(lambda step, loss: losses.append(float(loss)), compiled=compiled)
+    assert losses[0] == losses[1]
+    assert "not compiled (no compiler)" in capsys.readouterr().out
+    monkeypatch.setattr(train, "_Captured", fails)
+    learn = train.captured(lambda noisy: noisy + 1, (torch.ones(1),))
+    assert learn(torch.ones(1)) == 2
+    assert "no graph (no compiler)" in capsys.readouterr().out
+
+
+@needs_painter
+def test_a_checkpoint_is_saved_from_the_state_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from llmos.training.painter import __main__ as program
+    from llmos.training.painter.train import Recipe, Training
+
+    def called(*words: str) -> None:
+        monkeypatch.setattr("sys.argv", ["painter", *words, "--out", str(tmp_path / "run")])
+        program.main()
+
+    with pytest.raises(SystemExit, match="nothing was trained in"):
+        called("save", "--save", str(tmp_path / "painter"))
+    with pytest.raises(SystemExit, match="--save FOLDER"):
+        called("save")
+    Training(Recipe(batch=2, channels=(32, 32), block=8, seed=3), tmp_path / "run").keep()
+    called("save", "--save", str(tmp_path / "painter"))
+    assert image_checkpoint.find(str(tmp_path / "painter")) == tmp_path / "painter"
+
+
+@needs_painter
+def test_a_step_is_that_of_ddim_with_the_picture_kept_in_its_bounds() -> None:
+    import torch
+
+    from llmos.tools.painter import moments, stepped
+    from llmos.training.painter.train import schedule
+
+    theirs, chance = schedule(), torch.Generator().manual_seed(1)
+    theirs.set_timesteps(20)
+    for place in (1, 5, 18, 19):
+        values, velocity = (torch.randn(1, 3, 8, 8, generator=chance) * 2 for _ in range(2))
+        time = int(theirs.timesteps[place])
+        wanted = theirs.step(velocity, time, values, use_clipped_model_output=True).prev_sample
+        then = float(theirs.alphas_cumprod[time - 50]) if time >= 50 else 1.0
+        made = stepped(values, velocity, float(theirs.alphas_cumprod[time]), then)
+        assert torch.allclose(made, wanted, atol=1e-4), place
+    for steps in (1, 2, 20, 150):
+        times = moments(steps, 1000)
+        assert times[0] == 999
+        assert min(times) >= 0
+        assert times == sorted(set(times), reverse=True)
+        assert len(times) == steps
+
+
+def test_processes_that_draw_load_no_network() -> None:
+    code = "import sys, llmos.training.painter.shares; print('torch' in sys.modules, 'diffusers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
 def _stop_at_the_second(step: int, loss: object) -> None:
     if step == 2:
         raise KeyboardInterrupt
@@ -145,7 +244,8 @@ def _stop_at_the_second(step: int, loss: object) -> None:
 def test_a_gallery_is_what_its_seed_says_and_pairs_each_picture_with_its_caption() -> None:
     import torch
 
-    from llmos.training.painter.pool import Gallery, gallerist, share
+    from llmos.training.painter.pool import Gallery, gallerist
+    from llmos.training.painter.shares import share
 
     made: list[Gallery] = []
     for _ in range(2):

@@ -163,6 +163,7 @@ class Training:
     def __init__(self, recipe: Recipe, out: Path, start: Path | None = None, processes: int = 0) -> None:
         self.recipe, self.out, self.step, self.seconds = recipe, out, 0, 0.0
         self.device, self._processes = "cuda" if torch.cuda.is_available() else "cpu", processes
+        self._halves = halves()
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = begun(recipe, start).to(self.device, memory_format=torch.channels_last)
         self.mean = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -256,7 +257,7 @@ class Training:
 
     def _miss(self, noisy: Tensor, wanted: Tensor, when: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         """How far the network is from what is wanted, squared."""
-        with torch.autocast(self.device, torch.bfloat16, enabled=halves(), cache_enabled=False):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self._halves, cache_enabled=False):
             told = gist(words, mask)
             guess = self.model(noisy, when, words, encoder_attention_mask=mask, class_labels=told).sample
         return nn.functional.mse_loss(guess.float(), wanted)
