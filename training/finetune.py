@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +16,7 @@ from tokenizers import Tokenizer
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
-from llmos.kernel.recall import Recall
+from llmos.kernel.recall import Recall, Taught
 from llmos.kernel.scene import LACKING, TOOL
 from llmos.kernel.types import Message, ToolCall
 from llmos.kernel.unsaid import UNSAID
@@ -76,13 +77,13 @@ def write(folder: Path, count: int, seed: int, corpus: Path | None) -> tuple[Hea
 class Scribe:
     """Writes dialogues as the kernel in ``folder`` meets them."""
 
-    def __init__(self, folder: Path, corpus: Path | None, seed: int) -> None:
+    def __init__(self, folder: Path, corpus: Path | None, seed: int, known: Sequence[Taught] | None = None) -> None:
         self.codec, self._corpus, self._system = Codec.load(folder), corpus, system_message()
         self._told = {paints: tools(paints) for paints in (False, True)}
         self._prefixes = {
             paints: len(render_training([self._system], told, self.codec)[0]) for paints, told in self._told.items()
         }
-        self._lessons = Lessons(Recall(taught()), seed)
+        self._lessons = Lessons(Recall(taught() if known is None else known), seed)
 
     def write(self, count: int, seed: int) -> tuple[Heap, Heap]:
         """``count`` dialogues or a few more: those that fit into short rows, and those that do not."""

@@ -6,6 +6,7 @@ has another answer. Only the last layers of all-MiniLM-L6-v2 and a projection ar
 At the same time the solver learns to write the expressions of all these from what the encoder makes of them.
 """
 
+import hashlib
 import json
 import math
 import random
@@ -58,8 +59,9 @@ _NAME = re.compile(r"[@~&]\d+|[A-Za-z]+")
 class Recipe:
     """How long is trained, on how many triples a step, at which rate.
 
-    ``minutes``: it ends then, whatever the steps; ``saved``: steps from one checkpoint to the next; ``left_out``: share
-    of the phrases that are not trained on and on which it is measured every ``measured`` steps.
+    ``minutes``: it ends then, whatever the steps, and at the time ``until`` in any case; ``saved``: steps from one
+    checkpoint to the next; ``left_out``: share of the phrases that are not trained on and on which it is measured every
+    ``measured`` steps.
     """
 
     steps: int = 800
@@ -69,6 +71,7 @@ class Recipe:
     saved: int = 25
     left_out: float = 0.0
     measured: int = 100
+    until: float = math.inf
 
 
 def recipe() -> Recipe:
@@ -91,8 +94,22 @@ def template(one: Taught) -> str:
     return f"{one.kind} {worth(answer) if one.kind == 'calculator' else ''.join(answer.split())}"
 
 
-def neighbours(patterns: Sequence[str]) -> "list[np.ndarray[tuple[int], np.dtype[np.int64]]]":
-    """For each pattern the :data:`NEAR` that share most of its words and pairs of words, the likeliest first."""
+def neighbours(patterns: Sequence[str], kept: Path | None = None) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
+    """For each pattern the :data:`NEAR` that share most of its words and pairs of words, the likeliest first.
+
+    Found once for the same patterns, where they are ``kept`` in a folder.
+    """
+    if kept is None:
+        return _neighbours(patterns)
+    path = kept / f"near-{hashlib.sha256(json.dumps(patterns).encode()).hexdigest()[:16]}.npz"
+    if not path.exists():
+        np.savez_compressed(path, near=_neighbours(patterns))
+    with np.load(path) as saved:
+        near: np.ndarray[tuple[int, int], np.dtype[np.int32]] = saved["near"]
+        return near
+
+
+def _neighbours(patterns: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
     from scipy.sparse import csr_matrix
 
     known: dict[str, int] = {}
@@ -113,7 +130,7 @@ def neighbours(patterns: Sequence[str]) -> "list[np.ndarray[tuple[int], np.dtype
         few = np.argpartition(-likeness, min(NEAR, len(patterns) - 1), axis=1)[:, :NEAR]
         for row, some in zip(likeness, few, strict=True):
             found.append(some[np.argsort(-row[some], kind="stable")])
-    return found
+    return np.stack(found).astype(np.int32)
 
 
 class Drawn:
@@ -123,13 +140,15 @@ class Drawn:
     learns from its like.
     """
 
-    def __init__(self, taught: Sequence[Taught], stories: Sequence[Taught], rng: random.Random) -> None:
+    def __init__(
+        self, taught: Sequence[Taught], stories: Sequence[Taught], rng: random.Random, kept: Path | None = None
+    ) -> None:
         self._rng, self._taught = rng, len(taught)
         every = [*taught, *stories]
         kinds = [*(t.kind for t in taught), *(STORY for _ in stories)]
         self.templates = [template(t) for t in every]
         self._normal = [normal(t.pattern) for t in every]
-        self._near = neighbours([t.pattern for t in every])
+        self._near = neighbours([t.pattern for t in every], kept)
         alike: dict[str, dict[str, int]] = defaultdict(dict)  # one of each phrase's fillings
         for n, name in enumerate(self.templates):
             alike[name].setdefault(self._normal[n], n)
@@ -229,15 +248,16 @@ def train(
     torch.manual_seed(seed)
     rng, saved, made = random.Random(seed), out / "rank.pt", Trainee(taught, plan)
     kept, held = apart(taught, plan.left_out, template, seed)
-    lessons, measure = Lessons([*kept], stories, made, rng), Measure(kept, held, template)
+    lessons, measure = Lessons([*kept], stories, made, rng, out), Measure(kept, held, template)
     step, spent = made.resume(saved, rng)
     began = time.monotonic() - spent
-    while step < plan.steps and spent < plan.minutes * 60:
+    whole = min(plan.minutes * 60, spent + plan.until - time.time())
+    while step < plan.steps and spent < whole:
         cost, solving = lessons.cost(plan.batch)
-        done = max(step / plan.steps, spent / (plan.minutes * 60))
+        done = max(step / plan.steps, spent / whole)
         made.step(cost, min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * done)))
         step, spent = step + 1, time.monotonic() - began
-        last = step == plan.steps or spent >= plan.minutes * 60
+        last = step == plan.steps or spent >= whole
         if step % plan.saved == 0 or last:
             said = f"loss {cost.item():.2f}, solving {solving.item():.2f}"
             print(f"  rank: {spent / 60:.1f} min, step {step} of {plan.steps}, {said}", flush=True)
@@ -254,8 +274,15 @@ class Lessons:
     all of them, in turn.
     """
 
-    def __init__(self, taught: Sequence[Taught], stories: Sequence[Taught], made: Trainee, rng: random.Random) -> None:
-        self._made, self._rng, self._drawn = made, rng, Drawn(taught, stories, rng)
+    def __init__(
+        self,
+        taught: Sequence[Taught],
+        stories: Sequence[Taught],
+        made: Trainee,
+        rng: random.Random,
+        kept: Path | None = None,
+    ) -> None:
+        self._made, self._rng, self._drawn = made, rng, Drawn(taught, stories, rng, kept)
         every = [*taught, *stories]
         self._patterns = [spelled(t.pattern) for t in every]
         self._pieces = made.tuned.wordpieces(self._patterns)

@@ -245,7 +245,8 @@ class Lessons:
         ]
 
 
-def write(path: Path) -> None:
-    """The file that ships beside the weights."""
-    rows = ([t.kind, t.pattern, t.answer, *([t.says, t.slots] if t.says else [])] for t in taught())
+def write(path: Path, known: Sequence[Taught] | None = None) -> None:
+    """The file that ships beside the weights: what is taught, or ``known``."""
+    known = taught() if known is None else known
+    rows = ([t.kind, t.pattern, t.answer, *([t.says, t.slots] if t.says else [])] for t in known)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

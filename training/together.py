@@ -18,12 +18,13 @@ import torch
 from tokenizers import Tokenizer
 
 from llmos.kernel.codec import Codec
+from llmos.kernel.recall import Recall, Taught
 from llmos.training import rank, recall
 from llmos.training.copying import copy_rows
 from llmos.training.finetune import Scribe, laid
 from llmos.training.loop import Batch, Budget, Rows, joined, step_tokens, train
 from llmos.training.pretrain import english
-from llmos.training.stories import stories
+from llmos.training.stories import stories, written
 from llmos.training.thoughts import thought_rows
 
 SHARES = {"talk": 0.64, "thought": 0.28, "plain": 0.08}  # of the steps, by what the rows hold
@@ -81,10 +82,12 @@ def kept(rows: Rows, folder: Path, kind: str, name: str) -> None:
         path.with_suffix(".part").rename(path)
 
 
-def write_talks(start: Path, corpus: Path | None, folder: Path, seed: int, until: float, share: int = TALKS) -> None:
-    """Write dialogues, file after file."""
+def write_talks(
+    start: Path, corpus: Path | None, folder: Path, seed: int, until: float, known: Path, share: int = TALKS
+) -> None:
+    """Write dialogues around what is ``known``, file after file."""
     torch.set_num_threads(1)
-    scribe = Scribe(start, corpus, seed)
+    scribe = Scribe(start, corpus, seed, Recall.load(known).taught)
     for n in range(1_000_000):
         short, long = scribe.write(share, seed + 1000 * (n + 1))
         for rows in laid(short, long, scribe.codec, seed + n):
@@ -111,13 +114,22 @@ def write_plain(start: Path, corpus: Path | None, folder: Path, seed: int, count
     kept(joined([told, copy_rows(Codec.load(start), count // 2, seed + 2)]), folder, "plain", f"{seed}")
 
 
+def prepared(corpus: Path | None, out: Path) -> tuple[list[Taught], list[Taught]]:
+    """What is taught, and word problems beside it: read once and kept in ``out``."""
+    known, told = out / "rank" / "known.jsonl", out / "rank" / "told.jsonl"
+    if not told.exists():
+        known.parent.mkdir(parents=True, exist_ok=True)
+        recall.write(known)
+        recall.write(told, [*written(), *(stories(corpus) if corpus else ())])
+    return [*Recall.load(known).taught], [*Recall.load(told).taught]
+
+
 def learn_to_rank(corpus: Path | None, out: Path, seed: int, until: float, plan: rank.Recipe | None = None) -> None:
     """Train ranker and solver until then, and write them."""
     torch.set_num_threads(2)
-    (out / "rank").mkdir(parents=True, exist_ok=True)
-    known, told = recall.taught(), [*stories(corpus)] if corpus else []
-    left = max(0.05, (until - time.time()) / 60)
-    weights = rank.train(known, out / "rank", seed, replace(plan or rank.recipe(), minutes=left), told)
+    known, told = prepared(corpus, out)
+    # The steps of the recipe take longer than any lease; the rate falls by the time alone.
+    weights = rank.train(known, out / "rank", seed, replace(plan or rank.recipe(), until=until), told)
     rank.write(weights, known, out / "ranker.safetensors")
     print("ranker: written", flush=True)
 
@@ -127,10 +139,12 @@ def together(start: Path, corpus: Path | None, out: Path, minutes: float, writer
     until = time.time() + minutes * 60 - SAVING
     folder = out / "rows"
     folder.mkdir(parents=True, exist_ok=True)
+    prepared(corpus, out)
+    known = out / "rank" / "known.jsonl"
     spawn = get_context("spawn")
     jobs = [spawn.Process(target=learn_to_rank, args=(corpus, out, seed, until), name="ranker")]
     jobs += [
-        spawn.Process(target=write_talks, args=(start, corpus, folder, seed + 10 + n, until), daemon=True)
+        spawn.Process(target=write_talks, args=(start, corpus, folder, seed + 10 + n, until, known), daemon=True)
         for n in range(max(1, writers - 1))
     ]
     jobs.append(spawn.Process(target=write_thoughts, args=(start, folder, seed + 100, until), daemon=True))
