@@ -97,3 +97,14 @@ def test_the_likeliest_words_are_the_likeliest_expression_and_name_nothing_unsai
     for one, words in zip(states, greedy(solver, states, real, [1] * 6), strict=True):
         assert words == next((w for w, _ in solver.likeliest(one, 1, most=1)), ())
         assert "@2" not in words
+
+
+@pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
+def test_the_solver_learns_from_every_story_before_one_comes_again() -> None:
+    alone = [Taught("calculator", f"{n} and @1 hens, @2 cows", f"@1 * {n} + @2") for n in range(2, 9)]
+    made = rank.Trainee([*TAUGHT, *alone * rank.RARE], rank.Recipe())
+    lessons = rank.Lessons(TAUGHT, alone, made, random.Random(2))
+    drawn = lessons._stories(3) + lessons._stories(4)
+    assert sorted(drawn) == list(range(len(TAUGHT), len(TAUGHT) + len(alone)))
+    _, solving = lessons.cost(8)
+    assert solving.item() > 0

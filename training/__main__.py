@@ -98,6 +98,7 @@ def main() -> None:
     )
     parser.add_argument("--start", type=Path, default=WEIGHTS, help="together: the checkpoint that is trained on")
     parser.add_argument("--writers", type=int, default=6, help="together: processes that write dialogues and thoughts")
+    parser.add_argument("--go-on", action="store_true", help="rank: from the weights that ship, not from new ones")
     parser.add_argument("--rank-minutes", type=float, default=math.inf, help="rank: it ends then, whatever its steps")
     options = parser.parse_args()
     try:
@@ -128,7 +129,8 @@ def main() -> None:
         third.mkdir(parents=True, exist_ok=True)
         known = recall.taught()
         told = [*written(), *(stories(options.corpus) if options.corpus else ())]
-        recipe = replace(rank.recipe(), left_out=options.left_out, minutes=options.rank_minutes)
+        begin = WEIGHTS / RANKER if options.go_on else None
+        recipe = replace(rank.recipe(), left_out=options.left_out, minutes=options.rank_minutes, start=begin)
         weights = rank.train(known, third, options.seed, recipe, told)
         rank.write(weights, known, WEIGHTS / RANKER)
     if options.step in ("all", "install"):

@@ -61,7 +61,7 @@ class Recipe:
 
     ``minutes``: it ends then, whatever the steps, and at the time ``until`` in any case; ``saved``: steps from one
     checkpoint to the next; ``left_out``: share of the phrases that are not trained on and on which it is measured every
-    ``measured`` steps.
+    ``measured`` steps; ``start``: a file of weights to go on from.
     """
 
     steps: int = 800
@@ -72,6 +72,7 @@ class Recipe:
     left_out: float = 0.0
     measured: int = 100
     until: float = math.inf
+    start: Path | None = None
 
 
 def recipe() -> Recipe:
@@ -190,16 +191,37 @@ def loss(vectors: torch.Tensor, first: Sequence[str], others: Sequence[str]) -> 
     return cross_entropy(scores, own) + BACK * cross_entropy(scores[:, : len(first)].T, own)
 
 
+def begun(start: Path, vocabulary: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The weights in a file that ships, by name; what the solver can write now and could not then is new.
+
+    Raises OSError or SafetensorError where it cannot be read.
+    """
+    from safetensors import safe_open
+
+    with safe_open(start, framework="np") as file:
+        before = json.loads((file.metadata() or {}).get(VOCABULARY, "[]"))
+        had = ranker.plain({name: file.get_tensor(name) for name in file.keys() if name != "vectors"})  # noqa: SIM118
+    words, places = had.pop("solver.words"), {word: n for n, word in enumerate(before)}
+    new = Solver.fresh(vocabulary)["words"]
+    had["solver.words"] = torch.stack([words[places[w]] if w in places else new[n] for n, w in enumerate(vocabulary)])
+    return had
+
+
 class Trainee:
     """The weights that are trained, and what they are trained by."""
 
     def __init__(self, taught: Sequence[Taught], plan: Recipe) -> None:
         base, vocabulary = Embedder.load(), written(taught)
-        solver = {k: v.to(device()).requires_grad_() for k, v in Solver.fresh(vocabulary).items()}
+        had = begun(plan.start, vocabulary) if plan.start else {}
+        fresh = {k: had.get(f"solver.{k}", v) for k, v in Solver.fresh(vocabulary).items()}
+        solver = {k: v.to(device()).requires_grad_() for k, v in fresh.items()}
         self.solver = Solver(vocabulary, solver)
-        layers = {n: {k: v.clone().to(device()).requires_grad_() for k, v in base.layer(n).items()} for n in LAYERS}
+        layers = {
+            n: {k: had.get(f"layer.{n}.{k}", v).clone().to(device()).requires_grad_() for k, v in base.layer(n).items()}
+            for n in LAYERS
+        }
         self.tuned = base.to(device()).tuned(layers)
-        turned = torch.linalg.qr(torch.randn(WIDTH, NUMBERS))[0].T.contiguous()
+        turned = had.get("head", torch.linalg.qr(torch.randn(WIDTH, NUMBERS))[0].T.contiguous())
         self.head = torch.nn.Parameter(turned.to(device()))
         own = {"head": self.head, **{f"layer.{n}.{k}": v for n, layer in layers.items() for k, v in layer.items()}}
         groups = [{"params": list(own.values()), "lr": plan.rate}]

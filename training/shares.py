@@ -7,13 +7,13 @@ is encoded once.
 """
 
 import argparse
+import json
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
-from llmos.bench.recall import items
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.examples import RANKER, TAUGHT, likely
 from llmos.kernel.ranker import Ranker
@@ -22,6 +22,7 @@ from llmos.training import problems
 from llmos.training.solving import Heard, heard, valued
 from llmos.training.stories import set_apart
 
+REQUESTS = Path(__file__).parent / "eval" / "requests.jsonl"
 KNOWN = (0.15, 0.25, 0.4, 0.55, 0.7)
 NEW = (0.35, 0.5, 0.65, 0.8, 0.95)
 _CLOSE = 1e-6
@@ -54,12 +55,21 @@ class Once(Ranker):
 def sets(corpus: Path | None, most: int) -> dict[str, list[Question]]:
     """The development sets, ``most`` of each at most."""
     found = {
-        "requests": [(messages[-1].text, Fraction(number).limit_denominator(10**9)) for messages, number in items()],
+        "requests": list(_requests()),
         "held": [(one.question, one.answer) for one in problems.draw(most, 11, problems.HELD)],
     }
     if corpus is not None:
         found["stories"] = list(set_apart(corpus))
     return {name: random.Random(7).sample(asked, min(most, len(asked))) for name, asked in found.items()}
+
+
+def _requests() -> Iterator[Question]:
+    """The requests whose answer is a number of the calculator."""
+    for line in REQUESTS.read_text(encoding="utf-8").splitlines():
+        item = json.loads(line)
+        expect = item.get("expect", {})
+        if expect.get("tool") == "calculator" and "number" in expect:
+            yield item["prompt"], Fraction(str(expect["number"]))
 
 
 def answered(ranker: Ranker, recall: Recall, one: Heard, number: Fraction) -> bool:
