@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.parse import Format, Parser, TurnParser
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
@@ -59,7 +60,8 @@ class EmbeddedWire:
 
     def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
         """The short names of a conversation."""
-        return Aliases(messages, self.examples, any(tool.name == TOOL for tool in tools))
+        names = {tool.name for tool in tools}
+        return Aliases(messages, self.examples, TOOL in names, REMEMBER in names and RECALL in names)
 
     def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""
