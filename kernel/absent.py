@@ -18,23 +18,22 @@ LIKE = 0.47  # a cosine of meanings from which on a noun may be another name of 
 _LISTED = 12  # names of columns
 # What is measured, and what things are grouped by; without what also tells of charts, times or tables as such.
 _MEASURED = """
-acceleration acidity address age airline airport allergy altitude amplitude assists attendance author balance
-bandwidth bathrooms bedrooms birthday births bmi bonus brand breed brightness budget cadence calories capacity captain
-carbs cholesterol clicks coach commission consumption continent costs country courier crew crime currency cylinders
-deaths debt delay delays density department deposit depth diagnosis diet director discount distance district dividend
-dosage downloads duration earnings elevation email emissions ethnicity expense expenses exports fat fertiliser
-fertility fertilizer fever followers fouls fuel gdp gender genre goals groundwater happiness headcount
-heartbeat height hemisphere horsepower humidity imports impressions income infections inflation insulin interest
-irrigation language latency latitude length lifespan lifetime likes literacy longitude loss losses magnitude margin
-mass medals medication methane mileage mood mortality mpg nationality nitrogen noise occupation oxygen pages pain
-passengers payment ph phone pollen pollution population postcode precipitation premium pressure price priority
-profession profit protein publisher pulse radiation rain rainfall rating referee region religion rent reputation
-revenue reviews runtime salary sales salinity satisfaction sleep snow snowfall species speed spending stadium stock
-storage subscribers sugar sunshine supplier surname symptom tariff tax taxes teacher temperature temperatures
-throughput tips torque turnover unemployment uptime vaccinations velocity visibility voltage volume votes wage wages
-warehouse warranty wavelength wealth weight wind wins
+acceleration acidity age airline airport allergy altitude amplitude assists attendance author balance bandwidth
+bathrooms bedrooms birthday births bmi bonus brand breed brightness budget cadence calories capacity captain carbs
+cholesterol commission consumption continent country courier crew crime currency cylinders deaths debt delay delays
+density department deposit depth diagnosis diet director discount distance district dividend dosage duration earnings
+elevation emissions ethnicity expense expenses fat fertiliser fertility fertilizer fever followers fouls fuel gdp
+gender genre goals groundwater happiness headcount heartbeat height hemisphere horsepower humidity impressions income
+infections inflation insulin interest irrigation language latency latitude length lifespan lifetime literacy longitude
+loss losses magnitude margin medals medication methane mileage mood mortality mpg nationality nitrogen noise
+occupation oxygen pain passengers payment ph pollen pollution population postcode precipitation premium pressure price
+priority profession profit protein publisher pulse radiation rain rainfall rating referee region religion rent
+reputation revenue reviews runtime salary sales salinity satisfaction sleep snow snowfall species speed spending
+stadium stock storage subscribers sugar sunshine supplier surname symptom tariff tax taxes teacher temperature
+temperatures throughput torque turnover unemployment uptime vaccinations velocity visibility voltage volume wage wages
+warehouse warranty wavelength wealth weight wind
 """
-_NOUNS = frozenset(_MEASURED.split())
+_NOUNS = frozenset(words(_MEASURED))
 # A column with the name of a unit alone may be of many things.
 _UNITS = frozenset(
     {
@@ -61,7 +60,9 @@ _UNITS = frozenset(
 _NOUN = re.compile(r"(?<![\w#@~&'-])[a-z]+(?![\w'-])")
 _NEXT = re.compile(r"^\s*[#\"\u201c]|^[ -](?:levels?|rates?|index|scale|axis|colou?rs?)\b")
 # What modifies a column, and who is counted: how many passengers.
-_BEFORE = re.compile(r"#\d+[ -]$|\b(?:how many|number of|count of|list|all|every|each|which|other|of the) (?:the )?$")
+_BEFORE = re.compile(
+    r"#\d+[ -]$|\b(?:how many|number of|count of|most of|list|all|every|each|which|other) (?:of )?(?:the )?$"
+)
 _QUOTED = re.compile(
     r"'[^']*'|\"[^\"]*\"|\u201c[^\u201d]*\u201d|\b(?:titled?|called|named|labell?ed|for (?:my|our|the|a)) .*"
 )
@@ -79,9 +80,9 @@ def absent(told: str, columns: Sequence[Column], files: Collection[str]) -> str:
     known = {w for _, of in named for w in of} | {w for f in files for w in words(f.rsplit(".", 1)[0])}
     for found in _NOUN.finditer(text):
         noun = found[0]
-        if noun not in _NOUNS or _NEXT.match(text[found.end() :]) or _BEFORE.search(text[: found.start()]):
-            continue
         (word,) = words(noun)
+        if word not in _NOUNS or _NEXT.match(text[found.end() :]) or _BEFORE.search(text[: found.start()]):
+            continue
         near = any(alike(w, word) or synonyms(w, word) or same_measure(w, word) for w in known)
         if not near and not deeds(noun, columns) and not _means(noun, tuple(" ".join(of) for _, of in named)):
             return noun
