@@ -33,7 +33,7 @@ stadium stock storage subscribers sugar sunshine supplier surname symptom tariff
 temperatures throughput torque turnover unemployment uptime vaccinations velocity visibility voltage volume wage wages
 warehouse warranty wavelength wealth weight wind
 """
-_NOUNS = frozenset(words(_MEASURED))
+_NOUNS = frozenset(words(_MEASURED)) | frozenset(_MEASURED.split())
 # A column with the name of a unit alone may be of many things.
 _UNITS = frozenset(
     {
@@ -81,7 +81,7 @@ def absent(told: str, columns: Sequence[Column], files: Collection[str]) -> str:
     for found in _NOUN.finditer(text):
         noun = found[0]
         (word,) = words(noun)
-        if word not in _NOUNS or _NEXT.match(text[found.end() :]) or _BEFORE.search(text[: found.start()]):
+        if noun not in _NOUNS or _NEXT.match(text[found.end() :]) or _BEFORE.search(text[: found.start()]):
             continue
         near = any(alike(w, word) or synonyms(w, word) or same_measure(w, word) for w in known)
         if not near and not deeds(noun, columns) and not _means(noun, tuple(" ".join(of) for _, of in named)):
