@@ -1,4 +1,4 @@
-"""Whether a fact that was taught answers a request, or is only of the same kind: the symbol of tin is none of zinc.
+"""Whether what was taught answers a request, or is only of the same kind: the symbol of tin is none of zinc.
 
 A fact is known by few phrases. A request that has words of its own which neither they nor the answer have, and lacks
 one that both share, names it, or has half of its words so, is of something else; then it is better to say so than to
@@ -13,6 +13,7 @@ from dataclasses import replace
 from llmos.kernel.recall import Recalled, Taught
 
 UNKNOWN = "I do not know that for sure. I am a small model without a reference library; I would rather not guess."
+_REFUSED = re.compile(r"I will not help with that|I am sorry you feel this way")  # how what was taught refuses harm
 _FACT = 9  # phrases at most that a fact is known by
 _STEM = 4  # letters that tell a word: capital, French and France by their beginnings
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?")
@@ -26,6 +27,11 @@ thank thanks that the their them then there these they think this those to us ve
 when where which who whole whom whose why will with wonder wondering world would you your
 """
 _PLAIN = frozenset(_COMMON.split())
+
+
+def refuses(answer: str) -> bool:
+    """Whether an answer that was taught refuses a harmful request."""
+    return _REFUSED.match(answer) is not None
 
 
 class Facts:

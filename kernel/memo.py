@@ -35,7 +35,9 @@ class Memo:
         if turn.attached or not request:
             return ""
         elsewhere = kind in _LOOKS and turn.likeness[0] >= _LIKELY
-        if not elsewhere and (noted.keeps(request) or (answer == NOTED and not noted.asks(request))):
+        if not elsewhere and (
+            noted.keeps(request) or noted.states(request) or (answer == NOTED and not noted.asks(request))
+        ):
             self._noted.append(noted.fact(request))
             turn.memo = REMEMBER if self._keeps else SAY
             return noted.noted(request)

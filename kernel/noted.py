@@ -20,11 +20,11 @@ LEAST, SURELY = 0.5, 0.6
 _LISTED = 4  # of what was told, where no question tells which
 _LONGEST = 300  # characters of one thing told
 
-_POLITE = r"(?:(?:please|pls|plz|kindly|ok|okay|hey|hi|also|and|so|now|oh|llmos|sir),?\s+)*"
+_POLITE = r"(?:(?:please|pls|plz|kindly|ok|okay|hey|hi|also|and|so|now|just|oh|llmos|sir),?\s+)*"
 _WILL = r"(?:(?:can|could|would|will) you (?:please )?|i (?:want|need|would like) you to |you must |you should )?"
 _KEEP = (
     r"(?:remember|do ?n[o'\u2019]?t forget|do not forget|never forget|not forget|(?:keep|bear|have) (?:it )?in mind"
-    r"|memori[sz]e|commit (?:this|it) to memory|(?:make|take) (?:a )?(?:note|notes)(?: of)?|note(?: down)?"
+    r"|memori[sz]e|commit (?:this|it) to memory|(?:make|take) (?:a )?(?:note|notes)(?: of)?|note(?: down| to self)?"
     r"|jot (?:this )?down"
     r"|write (?:this |it )?down|store|save|put (?:it |this )?on (?:the )?record|keep (?:a )?(?:note|track) of"
     r"|hold on to|keep (?:this|that)"
@@ -46,6 +46,10 @@ _SAID = re.compile(
     r"(?i)\b(?:i|we) (?:told|tell|said|say|asked|ask|mention\w*|gave)\b|\b(?:told|remind|remember|recall)\b"
 )
 _NAMES = re.compile(r"(?i)^(?:i\b|i['\u2019]|my\b|our\b|we\b|the\b|an?\b|this\b|[a-z]+['\u2019]s\b)")
+_STATES = re.compile(
+    r"(?i)(?!.*\b(?:want|how|what|than|per|plus|times|percent|and i)\b)"
+    r"(?:my|our) [\w'\u2019-]+(?: [\w'\u2019-]+){0,3} (?:is|are|was|were)(?: [\w.'\u2019-]+){1,6}[.!]?"
+)
 _SPEAKS = re.compile(r"(?i)^(?:i|we)\b")
 _VERB = re.compile(
     r"(?i)\b(?:is|are|was|were|am|has|have|had|'s|['\u2019]m|lives?|works?|\w+ed|goes|comes|costs?|needs?)\b"
@@ -102,6 +106,11 @@ def keeps(request: str) -> bool:
     if text.endswith("?") and not re.match(rf"(?i){_POLITE}(?:can|could|would|will) you", text):
         return False
     return bool(_LEAD.match(text) or (_LATE.search(text) and _NAMES.match(text))) and bool(fact(request))
+
+
+def states(request: str) -> bool:
+    """Whether a request only tells what a thing of the user's own is: my flight number is LH 441."""
+    return _STATES.fullmatch(" ".join(request.split())) is not None
 
 
 def asks(request: str) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from llmos.kernel import minilm
 from llmos.kernel.arithmetic import infix, prefix, worth
+from llmos.kernel.honest import refuses
 from llmos.kernel.recall import Recall, Recalled, Taught
 from llmos.kernel.solver import Solver
 
@@ -114,6 +115,7 @@ class Ranker:
         if self._solve and "calculator" in kinds:
             best = max((score for score, one in scored if one.taught.kind == "calculator"), default=0.0)
             self._hear(self._solve, told, votes, first, good, KNOWN if best >= FAMILIAR else NEW)
+        _weighed(votes)
         ranked: list[Recalled] = []
         for name in sorted(sorted(votes, key=votes.__getitem__, reverse=True)[:most], key=votes.__getitem__):
             least = ranked[-1].likeness if ranked else 0.0
@@ -174,6 +176,24 @@ class Ranker:
             score = BY_WORDS * likeness + (1 - BY_WORDS) * float(cosines[n])
             scored.append((score, replace(one, likeness=max(0.0, min(1.0, likeness)))))
         return scored
+
+
+def _weighed(votes: dict[tuple[str, str], float]) -> None:
+    """Put all answers that refuse harm before all others, or after them, as the votes for all of each say.
+
+    There are few such answers and hundreds of others: one for one, a harmless request that sounds like harm is refused
+    for the votes that its many answers share.
+    """
+    refused = {name for name in votes if name[0] == "say" and refuses(name[1])}
+    others = votes.keys() - refused
+    if not refused or not others:
+        return
+    first, last = (
+        (refused, others) if sum(votes[n] for n in refused) > sum(votes[n] for n in others) else (others, refused)
+    )
+    scale = max(votes[n] for n in first) / max(votes[n] for n in last) / 2
+    for name in last if scale < 1 else ():
+        votes[name] *= scale
 
 
 def plain(state: "Mapping[str, npt.NDArray[np.generic]]") -> "dict[str, torch.Tensor]":

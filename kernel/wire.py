@@ -55,8 +55,12 @@ class EmbeddedWire:
         )
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
-        """See :func:`render`; with short names for what the conversation names (see aliases)."""
-        return render(self.aliases(messages, tools).messages, tools, self.codec)
+        """See :func:`render`; with short names for what the conversation names (see aliases).
+
+        The memory's tools are not told of: what is kept and found with them is not for the network to say (see memo).
+        """
+        told = [tool for tool in tools if tool.name not in (REMEMBER, RECALL)]
+        return render(self.aliases(messages, tools).messages, told, self.codec)
 
     def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
         """The short names of a conversation."""
