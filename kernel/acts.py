@@ -95,7 +95,6 @@ class Past:
         pair = self.acts[-2:]
         return len(pair) == 2 and pair[0].verb == pair[1].verb and not pair[0].chart
 
-
     def reckoned(self, expression: str, result: str) -> None:
         """A calculation was done."""
         self.last, self._new = "calculator", True
@@ -137,7 +136,16 @@ def figure(act: Act) -> str:
 def name(act: Act) -> str:
     """What was found to be the most, the least or the like; empty where nothing was."""
     lines = act.result.strip().splitlines()
-    if len(lines) != 2 or act.verb not in ("most", "least", "second", "topsum", "lowsum", "topmean", "lowmean", "common"):
+    if len(lines) != 2 or act.verb not in (
+        "most",
+        "least",
+        "second",
+        "topsum",
+        "lowsum",
+        "topmean",
+        "lowmean",
+        "common",
+    ):
         return ""
     return lines[1].rsplit(",", 1)[0].strip('"') if "," in lines[1] else ""
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from llmos.kernel.absent import lacking
 from llmos.kernel.acts import Past
 from llmos.kernel.answers import answer
 from llmos.kernel.earlier import Spoken, references
@@ -24,11 +25,13 @@ from llmos.kernel.fills import told_whole
 from llmos.kernel.formulas import formulas, pythonic
 from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.goes_on import goes_on
+from llmos.kernel.heard import elsewhere, kinds, one_year, without
 from llmos.kernel.literals import literals
-from llmos.kernel.mentions import spoken
+from llmos.kernel.memo import Memo
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.recall import Recalled
-from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene, surely
-from llmos.kernel.slots import TIMES, Column, mentions, words
+from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene
+from llmos.kernel.slots import TIMES, Column, mentions
 from llmos.kernel.telling import among, changed, each, own_words, quoted, topic
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
@@ -49,28 +52,25 @@ _RESULT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
 # What the sandbox tells beside a result: cells that it read as empty, names that it took for others.
 _NOTE = re.compile(r"^(?:\(there is no .* was taken\)|.*: \d+ cells? of .* left empty\.)\n", re.M)
 _ROWS = re.compile(r"^file .*: (\d+) rows?\b")
-_SURELY = 0.5  # how like a request what is said without a tool has to be, where a table came with it
-_NOTHING = re.compile(r"I do not (?:know|understand)|I cannot know")
 _LOOSE = re.compile(r"(?i)one|two|three")
 _TOP = re.compile(r"(?i)\b(?:top|bottom|first|last|best|worst|lowest|highest|biggest|largest|smallest|the)\s+$")
-_IN_YEAR = re.compile(
-    r"(?i)(?:\b(?:in|of|for|during|year)|^) ?@(\d+)\b(?! (?:to|and|through|thru|until|till|on|onwards?)\b|-)"
-)
-_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 _MOST_RESULTS = 12  # of a result's numbers get names
 _READ = 4_000  # characters of a request in which columns are looked for
 _EXAMPLE = 100  # characters of an example's request
 _CHART = re.compile(rf"`(?:{'|'.join(CHARTS)})(?: #\d+)+")
 _SAID = re.compile(r"(?<!\S)#(\d+)")
+_NOTES = (REMEMBER, RECALL)
 _NUMBERED = re.compile(r"([@~#&])\d+")
 
 
 class Aliases:
     """The short names of ``messages``, and the messages told with them (``messages``)."""
 
-    def __init__(self, messages: Sequence[Message], examples: Examples | None = None, paints: bool = False) -> None:
-        self._examples, self._paints = examples, paints
+    def __init__(
+        self, messages: Sequence[Message], examples: Examples | None = None, paints: bool = False, keeps: bool = False
+    ) -> None:
+        self._examples, self._paints, self._memo = examples, paints, Memo(keeps)
         self._topic = ""  # what the session is about, by its last table or plot
         self.drawn = False  # whether code for a table was run
         self.chart: list[int] = []  # the columns of the last chart, its axis first
@@ -127,6 +127,8 @@ class Aliases:
             return call
         if call.name == TOOL and self.turn.scene is not None:
             return replace(call, arguments=self.turn.scene.arguments())
+        if call.name in _NOTES and self.turn.memo == call.name:
+            return replace(call, arguments=self._memo.arguments(self.turn))
         code = call.name == "python"
         return replace(call, arguments=each(call.arguments, lambda text: self.outward(text, code)))
 
@@ -134,26 +136,33 @@ class Aliases:
         if message.role == "user":
             attached = any(p.source.origin in ("file", "library") for p in message.parts)
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
+            self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
             self._past.turn()
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(own_words(heard))
-            year = self._one_year(self.turn.told)
+            year = one_year(self.turn, self.columns)
             self.turn.year = int(year[1]) if year else 0
             asked = self.turn.told.replace(year[0], "") if year else self.turn.told
             timed = attached and not year and any(c.kind in TIMES for c in self.columns)
             if timed and not asks_picture(asked):
                 asked = timeless(asked, self.turn.values)
-            self.turn.gist = self._without(asked)
-            self.turn.bare = self._without(self.turn.request, "_")
+            self.turn.gist = without(asked, self.columns)
+            self.turn.bare = without(self.turn.request, self.columns, "_")
             self.turn.scene = self._scene()
-            self.turn.kinds = self._kinds()
+            self.turn.kinds = kinds(self.turn, self.columns, self.drawn)
             found = self._examples(self.turn) if self._examples else ()
-            if self._examples and attached and self.columns and found and self._elsewhere(found[0]):
+            if self._examples and attached and self.columns and found and elsewhere(self.turn, found[0]):
                 # What comes with a table is asked of it.
                 self.turn.kinds = tuple(k for k in self.turn.kinds if k not in ("say", "calculator"))
                 found = self._examples(self.turn) or found
             lines = [self._example(n, r) for n, r in enumerate(found, 1)]
             self.turn.going = goes_on(self.turn, self.columns, self._past, self._spoken)
+            own = self._memo.hear(self.turn)
+            if not self.turn.going[0]:
+                own = own or lacking(self.turn, self.columns, self._files)
+            self.sentence = self._plain(own) or self.sentence
+            if not self.sentence and found and found[0].taught.kind in ("say", "lack"):
+                self.sentence = "`1"  # what is said was taught; the kernel may still do something
             shown = (Part("\n".join(lines), Source("system")),) if lines else ()
             return replace(heard, parts=(*heard.parts, *shown))
         if message.role == "tool":
@@ -166,7 +175,9 @@ class Aliases:
             if whole and self.turn.going[0]:
                 self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
             if tool == TOOL and self.turn.scene is not None:
-                self.sentence = self._words(_TAKEN.sub(r"\1 ", self.turn.scene.sentence(message.text)))
+                self.sentence = self._plain(self.turn.scene.sentence(message.text))
+            if self.turn.memo and tool == self.turn.memo:
+                self.sentence = self._plain(self._memo.found(self.turn, message.text))
             return told
         if message.role == "assistant":
             self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
@@ -189,8 +200,13 @@ class Aliases:
 
     def _written(self, call: ToolCall) -> ToolCall:
         """A call with short names."""
-        named = {"prompt": SCENE} if call.name == TOOL else each(call.arguments, self._writing(call.name))
-        return replace(call, arguments=named)
+        whole = call.name == TOOL or (call.name in _NOTES and self.turn.memo == call.name)
+        named = dict.fromkeys(call.arguments, SCENE) if whole else each(call.arguments, self._writing(call.name))
+        return replace(call, arguments={"prompt": SCENE} if call.name == TOOL else named)
+
+    def _plain(self, sentence: str) -> str:
+        """A sentence that was made here, with short names."""
+        return self._words(_TAKEN.sub(r"\1 ", sentence)) if sentence else ""
 
     def _scene(self) -> Scene | None:
         """What the request wants painted; nothing where it speaks of a column."""
@@ -215,42 +231,6 @@ class Aliases:
             return ""
         # A result of several lines is read out whole.
         return self._words(text.replace(result, self.turn.sign(result)) if "\n" in result else text)
-
-    def _one_year(self, told: str) -> re.Match[str] | None:
-        """Where a request names the one year of a table with several rows for each that it is about."""
-        found = list(_IN_YEAR.finditer(told)) if any(c.kind == "year" and c.repeats for c in self.columns) else []
-        return found[0] if len(found) == 1 and _YEAR.fullmatch(self.turn.values[int(found[0][1]) - 1]) else None
-
-    def _without(self, text: str, blot: str = "") -> str:
-        """A text without the values of a table that it speaks of, but for those that are a column's name as well.
-
-        Which they are tells nothing of what is asked, and they are no columns: the SEC is no second.
-        """
-        names = {w for c in self.columns for w in words(c.name)}
-        found = {text[start:end] for c in self.columns for _, start, end in spoken(text, c.values)}
-        for value in sorted(found, key=len, reverse=True):
-            if not names.issuperset(words(value)):
-                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda m: blot * len(m[0]), text, flags=re.I)
-        return text
-
-    def _kinds(self) -> tuple[str, ...]:
-        if self.columns and self.turn.scene is not None and surely(self.turn.request):
-            return ("say", TOOL)
-        # What speaks of a column or a value is asked of the table.
-        of_table = "#" in self.turn.told or len(self.turn.gist) < len(self.turn.told)
-        return (
-            *([] if self.columns and of_table else ["calculator"]),
-            "say",
-            *(["table"] if self.columns else ["python", "lack"]),
-            *(["change"] if self.drawn else []),
-            *([TOOL] if self.turn.scene is not None else []),
-        )
-
-    def _elsewhere(self, found: Recalled) -> bool:
-        """Whether an example that leaves the table aside is less than surely what is asked."""
-        drawn, kind = asks_picture(self.turn.told), found.taught.kind
-        unsure = found.likeness < _SURELY or _NOTHING.match(found.answer) is not None
-        return (kind == "calculator" and (drawn or len(self.turn.values) < 2)) or (kind == "say" and (drawn or unsure))
 
     def _example(self, number: int, found: Recalled) -> str:
         """An example's line: how like it is, in tenths, its request, and what answered it or that answer's name."""
@@ -314,7 +294,7 @@ class Aliases:
         """A request, with signs for the columns, numbers and days that it speaks of."""
         text = _TAKEN.sub(r"\1 ", text)
         found = [(m.start(), m.end(), m[0]) for name in self._files for m in re.finditer(re.escape(name), text)]
-        for start, end, number in mentions(self._without(text[:_READ], "_"), self.columns):
+        for start, end, number in mentions(without(text[:_READ], self.columns, "_"), self.columns):
             if not any(start < e and s < end for s, e, _ in found):
                 found.append((start, end, f"#{number}"))
         # Where there is a table, letters name axes.

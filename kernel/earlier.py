@@ -165,14 +165,19 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -
     if percent:
         if re.search(r"\boff\b|\bless\b|\bminus\b|discount|\bcut\b|reduc|\bdrop|\bfall|\bdown\b|lower", low):
             return f"{r} * (1 - {k}%)"
-        if re.search(r"\bplus\b|\badd|\bmore\b|\bon top\b|\btip\b|\btax\b|\bvat\b|increas|\brise|\bup\b|extra|rais", low):
+        if re.search(
+            r"\bplus\b|\badd|\bmore\b|\bon top\b|\btip\b|\btax\b|\bvat\b|increas|\brise|\bup\b|extra|rais", low
+        ):
             return f"{r} * (1 + {k}%)"
         return f"{k}% * {r}" if re.search(r"\bof\b", low) else ""
     if re.search(rf"\b(?:{_PERCENT}) of {re.escape(k)}\b|{_PERCENT} of (?:the )?\d|out of|share of \d", low):
         return f"{r} / {k} * 100"
     if re.search(_PERCENT, low):
         return ""
-    if re.search(rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b|\beach (?:costs|is)", low):
+    if re.search(
+        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b|\beach (?:costs|is)",
+        low,
+    ):
         return f"{r} * {k}"
     if re.search(r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d", low):
         return f"{r} / {k}"
@@ -215,14 +220,26 @@ def _other(text: str, past: Past, numbers: Sequence[tuple[str, bool]]) -> str:
     if left:
         units = [p.text for p in pieces(text) if p.unit]
         if numbers or not to or " ".join(units) != " ".join(left):
-            if len(numbers) == 1 and to and units and [u.lower() for u in left] == [units[0].lower()] and len(given) == 1:
+            if (
+                len(numbers) == 1
+                and to
+                and units
+                and [u.lower() for u in left] == [units[0].lower()]
+                and len(given) == 1
+            ):
                 return f"{numbers[0][0]} {units[0]}{before[to.start() :]}"
             return ""
         return f"{before[: to.start(1)]}{units[0]}"
-    if not numbers or not re.match(r"(?i)(?:ok(?:ay)?,? |so )?(?:and|what about|how about|now|same|what if|or|then|for|with)\b", text):
+    if not numbers or not re.match(
+        r"(?i)(?:ok(?:ay)?,? |so )?(?:and|what about|how about|now|same|what if|or|then|for|with)\b", text
+    ):
         return ""
     signs = [(start, end) for start, end, percent in given if percent == numbers[0][1]]
-    if len({p for _, p in numbers}) != 1 or len(numbers) > len(signs) or (len(numbers) > 1 and len(numbers) != len(signs)):
+    if (
+        len({p for _, p in numbers}) != 1
+        or len(numbers) > len(signs)
+        or (len(numbers) > 1 and len(numbers) != len(signs))
+    ):
         return ""
     made, at = "", 0
     for (start, end), (number, _) in zip(signs, numbers, strict=False):

@@ -12,6 +12,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from llmos.kernel.config import WEIGHTS
+from llmos.kernel.honest import Facts
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import ADAPTED, Recall, Recalled, fits, formulas
 from llmos.kernel.turns import Turn
@@ -56,12 +57,18 @@ class Memory:
         return Recall.load(self._path)
 
     @cached_property
+    def facts(self) -> Facts:
+        """The facts of what was taught."""
+        return Facts(self.recall.taught)
+
+    @cached_property
     def ranker(self) -> Ranker | None:
         """The ranker in the same folder, where it can be had."""
         return Ranker.load(self._path.with_name(RANKER), self.recall)
 
     def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
-        return tuple(likely(self.recall, told, kinds, values, ranker=self.ranker, request=request))
+        found = likely(self.recall, told, kinds, values, ranker=self.ranker, request=request)
+        return tuple(self.facts.honest(told, found))
 
 
 def likely(

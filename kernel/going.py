@@ -269,7 +269,14 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
 def _extreme(ask: Ask, act: Act, y: str, small: bool) -> Act | None:
     """The most or the least, with whose it is where that is asked or was."""
     before = _rows(ask, asked_rows(act))
-    grouped = {"topsum": "lowsum", "topmean": "lowmean", "lowsum": "topsum", "lowmean": "topmean", "totals": "", "means": ""}
+    grouped = {
+        "topsum": "lowsum",
+        "topmean": "lowmean",
+        "lowsum": "topsum",
+        "lowmean": "topmean",
+        "totals": "",
+        "means": "",
+    }
     x = _axis(ask, [y], act.of("xc") if act.verb != "lookup" else ())
     if act.verb in grouped and act.of("c"):
         verb = ("low" if small else "top") + ("mean" if "mean" in act.verb else "sum")
@@ -285,7 +292,9 @@ def _extreme(ask: Ask, act: Act, y: str, small: bool) -> Act | None:
 
 def _which(ask: Ask, act: Act, y: str) -> Act | None:
     """Which row it was, of what was the highest or the lowest."""
-    verb = {"highest": "most", "lowest": "least", "most": "most", "least": "least", "second": "second"}.get(act.verb, "")
+    verb = {"highest": "most", "lowest": "least", "most": "most", "least": "least", "second": "second"}.get(
+        act.verb, ""
+    )
     numbers = act.of("n")
     if not verb or not numbers or (y and y != numbers[0]):
         return None

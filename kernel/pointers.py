@@ -13,6 +13,7 @@ from llmos.kernel.aliases import Aliases
 from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups, key, ordered, rows, settled
 from llmos.kernel.bits import Bits, pack
 from llmos.kernel.mentions import said, wanted
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.recall import kind_of
 from llmos.kernel.scene import SCENE, TOOL
 from llmos.kernel.slots import NUMBERS, TIMES, fitting, mentioned
@@ -45,7 +46,9 @@ _SAID = {
     ),
     "log": re.compile(r"(?i)\blog"),
 }
-_CODE, _EXPRESSION, _PROMPT = '"code": "', '"expression": "', '"prompt": "'
+_CODE, _EXPRESSION = '"code": "', '"expression": "'
+_PROMPT = re.compile(r'"(?:prompt|text|query)": "')  # what is given whole
+_TOOLS = {"calculator": "calculator", "say": "", TOOL: TOOL, REMEMBER: REMEMBER, RECALL: RECALL}
 _NUMBER = re.compile(r"(?<![\w.@~&])(\d[\d.]*|)$")
 
 
@@ -107,8 +110,8 @@ class Pointers:
         if self._chart and numbers and _ALSO.search(aliases.turn.request):
             self._beside = {f"#{n}" for n in [*self._chart[1:], *numbers]}
         first = self._first(aliases.turn)
-        self.tool = {"calculator": "calculator", "say": "", TOOL: TOOL}.get(first, "python") if first else ""
-        self.silent = first == "say"
+        self.tool = _TOOLS.get(first, "python") if first else ""
+        self.silent = first == "say" or bool(aliases.turn.memo and aliases.turn.called)
         if aliases.turn.going[0]:
             # What goes on from before is certain: it is done, and then told.
             self.tool = "" if aliases.turn.called else aliases.turn.going[0]
@@ -121,8 +124,8 @@ class Pointers:
 
     def _first(self, turn: Turn) -> str:
         """The kind of example that decides whether a tool is called first, and which; empty where none surely does."""
-        if turn.called:
-            return ""
+        if turn.called or turn.memo:
+            return turn.memo if not turn.called else ""
         if self._likeness and (self._likeness[0] >= SURELY or self._asks or turn.pictured):
             return self._examples[0]
         return "table" if turn.attached and self._columns and asks_picture(turn.told) else ""
@@ -159,8 +162,8 @@ class Pointers:
             given = text[code + len(_CODE) :] if code >= 0 else text[expression + len(_EXPRESSION) :]
             return self._narrowed(bits, [self._spelled(given, [self._turn.going[1]], '"')])
         if code < 0 and expression < 0:
-            if _PROMPT in text and self._turn.scene is not None:
-                return self._narrowed(bits, [self._spelled(text.rsplit(_PROMPT)[-1], [SCENE], '"')])
+            if (self._turn.scene is not None or self._turn.memo) and (prompt := _PROMPT.search(text)):
+                return self._narrowed(bits, [self._spelled(text[prompt.end() :], [SCENE], '"')])
             tool = _TOOL.search(text)
             return self._narrowed(bits, [self._spelled(tool[1], [self.tool], '"') if tool and self.tool else None])
         if code >= 0 and (forced := self._kept(text[code + len(_CODE) :])) is not None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from llmos.kernel import minilm
 from llmos.kernel.arithmetic import infix, prefix, worth
+from llmos.kernel.honest import refuses
 from llmos.kernel.ordered import ordered
 from llmos.kernel.plausible import plausible, told_story
 from llmos.kernel.recall import Recall, Recalled, Taught
@@ -121,6 +122,7 @@ class Ranker:
             self._hear(self._solve, told, votes, first, good, self.shares[best < FAMILIAR])
         if told_story(told):
             _weigh(votes, {name: plausible(first[name].answer, values) for name in votes if name[0] == "calculator"})
+        _weighed(votes)
         ranked: list[Recalled] = []
         for name in sorted(sorted(votes, key=votes.__getitem__, reverse=True)[:most], key=votes.__getitem__):
             least = ranked[-1].likeness if ranked else 0.0
@@ -191,6 +193,24 @@ def _weigh(votes: dict[tuple[str, str], float], likely: Mapping[tuple[str, str],
     after = sum(votes[name] * weight for name, weight in likely.items())
     for name, weight in likely.items():
         votes[name] *= weight * before / after if after else 1.0
+
+
+def _weighed(votes: dict[tuple[str, str], float]) -> None:
+    """Put all answers that refuse harm before all others, or after them, as the votes for all of each say.
+
+    There are few such answers and hundreds of others: one for one, a harmless request that sounds like harm is refused
+    for the votes that its many answers share.
+    """
+    refused = {name for name in votes if name[0] == "say" and refuses(name[1])}
+    others = votes.keys() - refused
+    if not refused or not others:
+        return
+    first, last = (
+        (refused, others) if sum(votes[n] for n in refused) > sum(votes[n] for n in others) else (others, refused)
+    )
+    scale = max(votes[n] for n in first) / max(votes[n] for n in last) / 2
+    for name in last if scale < 1 else ():
+        votes[name] *= scale
 
 
 def plain(state: "Mapping[str, npt.NDArray[np.generic]]") -> "dict[str, torch.Tensor]":

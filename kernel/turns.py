@@ -15,7 +15,7 @@ class Turn:
 
     ``request`` is the user's words, ``told`` the same with short names, ``gist`` that without a table's values,
     ``bare`` the user's words with these blotted out, ``year`` the number of the one year it is about;
-    ``attached``: a file came with it. ``kinds``
+    ``attached``: a file came with it, ``packaged``: it is one of the library. ``kinds``
     are those of what was taught that may be of use, ``examples`` what of it stands behind the request: kind and
     answer, as it is said, computed or run.
     """
@@ -26,6 +26,7 @@ class Turn:
     bare: str = ""
     year: int = 0
     attached: bool = False
+    packaged: bool = False
     values: list[str] = field(default_factory=list)
     whole: set[str] = field(default_factory=set)
     formulas: set[str] = field(default_factory=set)
@@ -36,6 +37,7 @@ class Turn:
     scene: Scene | None = None  # what it wants painted
     called: bool = False  # whether a tool was called
     going: tuple[str, str] = ("", "")  # the tool that goes on from what was done before, and what it is given
+    memo: str = ""  # by what something told is kept or found: ``say``, or the memory's tool (see memo)
 
     @property
     def pictured(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.codec import Codec
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.parse import Format, Parser, TurnParser
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
@@ -54,12 +55,17 @@ class EmbeddedWire:
         )
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
-        """See :func:`render`; with short names for what the conversation names (see aliases)."""
-        return render(self.aliases(messages, tools).messages, tools, self.codec)
+        """See :func:`render`; with short names for what the conversation names (see aliases).
+
+        The memory's tools are not told of: what is kept and found with them is not for the network to say (see memo).
+        """
+        told = [tool for tool in tools if tool.name not in (REMEMBER, RECALL)]
+        return render(self.aliases(messages, tools).messages, told, self.codec)
 
     def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
         """The short names of a conversation."""
-        return Aliases(messages, self.examples, any(tool.name == TOOL for tool in tools))
+        names = {tool.name for tool in tools}
+        return Aliases(messages, self.examples, TOOL in names, REMEMBER in names and RECALL in names)
 
     def parser(self, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()) -> TurnParser:
         """See :class:`~llmos.kernel.parse.TurnParser`."""

@@ -113,6 +113,11 @@ def _acted(events: Sequence[Event]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def noted(events: Sequence[Event]) -> bool:
+    """Whether anything was remembered in these."""
+    return any(name == "remember" and r.ok for name, r in _results(events))
+
+
 def _results(events: Sequence[Event]) -> Iterator[tuple[str, ToolResult]]:
     """Results, each with the name of the tool it is of."""
     names = {e.call.id: e.call.name for e in events if isinstance(e, Call) and isinstance(e.call, ToolCall)}

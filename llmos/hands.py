@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.kernel.examples import knows
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.paths import path
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
@@ -36,16 +37,19 @@ def make_tools(
     memory: "Callable[[], Memory] | None",
     web: Web | None,
     persona: str = "",
+    brief: bool = False,
 ) -> list[Tool]:
     """The built-in tools; those of the memory and the web where these are given. What they show is numbered through.
 
-    ``persona`` is the collection of the memory that they see beside what all share.
+    ``persona`` is the collection of the memory that they see beside what all share. ``brief``: of the memory's tools
+    the two alone that keep what the user tells and find it again, which the embedded kernel can use.
     """
     made, marks = [make_calculator(), python.tool()], Marks.after(log.events())
     if memory is not None:
         from llmos.tools import remembering
 
-        made += remembering.make_tools(memory, log.id, marks, persona)
+        tools = remembering.make_tools(memory, log.id, marks, persona)
+        made += [tool for tool in tools if not brief or tool.name in (REMEMBER, RECALL)]
     if web is not None:
         from llmos.tools.browser_make import make_browser
 

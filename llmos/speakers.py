@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from llmos.hands import memory_missing
 from llmos.kernel.errors import UsageError
 from llmos.kernel.persona import Persona, nearest
 from llmos.kernel.tool import Tool
@@ -38,6 +39,11 @@ def wants(persona: Persona | None, what: Literal["memory", "web"]) -> bool:
     if what == "memory":
         return bool(_MEMORY & set(names)) or (persona is not None and bool(persona.knowledge))
     return any(name == "browser" or name.startswith("browser_") for name in names)
+
+
+def keeps(remembers: bool | None, strict: bool) -> bool:
+    """Whether the embedded kernel, whose memory is off, keeps notes beyond a session: where nobody said otherwise."""
+    return remembers is None and not strict and not memory_missing()
 
 
 def hands_of(persona: Persona | None, tools: Sequence[Tool]) -> list[Tool]:

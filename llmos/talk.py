@@ -70,17 +70,18 @@ class Session:
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
         profile = (system.store.home, system.browser_profile) if system.browser_profile else None
         web = (system.allow_hosts, system.allow_posts, system.search, profile) if browses else None
-        memory = (lambda: system.memory) if self._remembers else None
+        self._strict = system.strict if begun is None else begun.strict
+        # The embedded kernel was taught few tools and would take another for one of them; notes outlive a session.
+        self._embedded = system.model_name == config.EMBEDDED
+        notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
+        memory = (lambda: system.memory) if self._remembers or notes else None
         self._snapshots = Snapshots(log.workspace.parent)
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key())
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), notes)
         self._worker = ToolThread()
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
         self.stays = ""  # what the last undo or retry could not take back, in a line
-        self._strict = system.strict if begun is None else begun.strict
-        # The embedded kernel was taught few tools and would take another for one of them.
-        self._embedded = system.model_name == config.EMBEDDED
         if self._strict and not self._embedded:
             read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
             self._held.append(read)
@@ -138,7 +139,7 @@ class Session:
         asked = paths.last_request(self._log.events())
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
-        memory = self._system.memory if self._remembers else None
+        memory = self._system.memory if self._remembers or branching.noted(self.path()) else None
         left = branching.Left(self.path(), asked, self.id, self._key(), again)
         branching.keep(self._log, Branched(id="", parent=asked.parent), self._scrub())
         self._python.rewind(hands.good_code(self.path()))

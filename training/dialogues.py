@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from llmos.kernel.fills import told_whole
+from llmos.kernel.honest import UNKNOWN
 from llmos.kernel.tool import Tool, ToolError, ToolOutput
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.prompts import load
@@ -235,9 +236,6 @@ def facts(talk: Talk, table: Table | None) -> bool:
     talk.user(vary(str(talk.rng.choice(intent["prompts"])), talk.rng), table)
     talk.answer(str(intent["answers"][0]))
     return True
-
-
-UNKNOWN = "I do not know that for sure. I am a small model without a reference library; I would rather not guess."
 
 
 def unknown(talk: Talk, table: Table | None) -> bool:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.examples import likely
+from llmos.kernel.honest import UNKNOWN
 from llmos.kernel.recall import ADAPTED, ROW, Recall, Recalled, Taught, formulas
 from llmos.kernel.scene import TOOL
 from llmos.kernel.turns import Turn
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.kernel.unsaid import UNSAID
 from llmos.kernel.verbs import ASKED
-from llmos.training.dialogues import CALCULATOR_SHARES, UNKNOWN, intent_allows_file
+from llmos.training.dialogues import CALCULATOR_SHARES, intent_allows_file
 from llmos.training.phrasebook import SLOT, entries, fill, lines, number_slots, slots
 from llmos.training.pictures import subject
 from llmos.training.plots import DRAWERS

@@ -1,0 +1,73 @@
+"""What of a request is kept, or answered by what was kept, before the embedded kernel says anything of its own.
+
+What was taught tells whether a request tells something or asks for it; this knows what was told in the conversation,
+and leaves the rest to the memory's tools where they are on. Knows no models.
+"""
+
+import re
+
+from llmos.kernel import noted
+from llmos.kernel.noted import NOTED, RECALL, REMEMBER, UNTOLD
+from llmos.kernel.turns import Turn
+
+SAY = "say"
+_UNKNOWN = re.compile(r"I do not know|You have not told|I cannot remember")
+_LOOKS = ("table", "change", "image")  # kinds of what asks for something other than words
+_LIKELY = 0.5  # how like a request such an example has to be
+_SPELLED = re.compile(r"[@~&]\d")
+
+
+class Memo:
+    """What was told in a conversation; ``keeps``: whether the memory's tools are on."""
+
+    def __init__(self, keeps: bool = False) -> None:
+        self._keeps = keeps
+        self._noted: list[str] = []  # what was to be kept
+        self._said: list[str] = []  # and what else was said of the user's own
+
+    def hear(self, turn: Turn) -> str:
+        """The sentence that answers a request by what was told; empty where it is none of that kind.
+
+        Sets what the request is done with (``turn.memo``).
+        """
+        request = turn.request
+        kind, answer = turn.examples[0] if turn.examples else ("", "")
+        if turn.attached or not request:
+            return ""
+        elsewhere = kind in _LOOKS and turn.likeness[0] >= _LIKELY
+        if not elsewhere and (
+            noted.keeps(request) or noted.states(request) or (answer == NOTED and not noted.asks(request))
+        ):
+            self._noted.append(noted.fact(request))
+            turn.memo = REMEMBER if self._keeps else SAY
+            return noted.noted(request)
+        if not noted.asks(request):
+            self._said += [request] if noted.tells(request) else []
+            return ""
+        return "" if elsewhere else self._recalled(turn, answer)
+
+    def _recalled(self, turn: Turn, answer: str) -> str:
+        surely, told = answer == UNTOLD, [*self._said, *self._noted]
+        named = noted.named(turn.request, told)
+        likely = bool(surely or named or _UNKNOWN.match(answer))
+        if not surely and (_SPELLED.search(turn.told) or not (likely or noted.wants(turn.request))):
+            return ""
+        sentence = noted.recalled(turn.request, told, noted.LEAST if likely else noted.SURELY)
+        if not sentence and surely:
+            turn.memo = RECALL if self._keeps else SAY
+            return noted.listed(turn.request, self._noted)
+        turn.memo = SAY if sentence else ""
+        return sentence
+
+    def found(self, turn: Turn, result: str) -> str:
+        """What is answered once the memory's tool gave this ``result``."""
+        if result.startswith("error"):
+            return ""
+        if turn.memo == REMEMBER:
+            return noted.noted(turn.request)
+        return noted.read(turn.request, result) or noted.listed(turn.request, self._noted)
+
+    @staticmethod
+    def arguments(turn: Turn) -> dict[str, str]:
+        """What the memory's tool is called with."""
+        return {"text": noted.fact(turn.request)} if turn.memo == REMEMBER else {"query": turn.request[:500]}
