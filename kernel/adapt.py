@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from llmos.kernel.lists import PLACE, listed, taken
+
 UNITS = Path(__file__).parent / "units.txt"
 SIGN = re.compile(r"[@~&]\d+")
 _TOKEN = re.compile(r"[@~&#]\d+|[A-Za-z]+|[^\sA-Za-z]")
@@ -52,7 +54,20 @@ def pieces(text: str) -> tuple[Piece, ...]:
 
 
 def adapted(told: str, pattern: str, expression: str) -> str:
-    """The expression for ``told``: numbers, units and words of the pattern replaced by those in their places."""
+    """The expression for ``told``: numbers, units and words of the pattern replaced by those in their places.
+
+    What functions take whole is a list, and may be of another length.
+    """
+    if "(" in expression:
+        asked, numbers = listed(told)
+        taught, others = listed(pattern) if numbers else ("", [])
+        made = taken(expression, others, len(others) == len(numbers)) if others else ""
+        if made:
+            return _adapted(asked, taught, made).replace(PLACE, ", ".join(numbers))
+    return _adapted(told, pattern, expression)
+
+
+def _adapted(told: str, pattern: str, expression: str) -> str:
     old, new = pieces(pattern), pieces(told)
     parts = tuple(_pieces(expression))
     signs = _in_order(_signs(old), _signs(new))

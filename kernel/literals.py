@@ -17,6 +17,7 @@ _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen"
 )
+_DIGITS = "one|two|three|four|five|six|seven|eight|nine"
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _WORDS = {
     **{w: n for n, w in enumerate(_SMALL.split())},
@@ -30,7 +31,14 @@ def _either(words: dict[str, int]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-_DAY, _MONTH, _WORD = r"(\d{1,2})(?:st|nd|rd|th)?", rf"({_either(_MONTHS)})\b\.?", _either(_WORDS)
+_DAY, _MONTH = r"(\d{1,2})(?:st|nd|rd|th)?", rf"({_either(_MONTHS)})\b\.?"
+# Words of one number: "thirty and twelve" are two, "three hundred and twelve" is one.
+_HUNDRED = rf"(?:(?:{_TENS.replace(' ', '|')})(?:[\s-]+(?:{_DIGITS}))?|{_either(dict.fromkeys(_SMALL.split(), 0))})\b"
+_THOUSAND = (
+    rf"(?:(?:a|{_HUNDRED})[\s-]+hundred\b(?:(?:\s+and\s+|[\s-]+){_HUNDRED})?"
+    rf"|hundred\b(?:(?:\s+and\s+|[\s-]+){_HUNDRED})?|{_HUNDRED})"
+)
+_SAID = rf"(?:(?:(?:a|{_THOUSAND})[\s-]+)?(?:thousand|million|billion)\b(?:\s+and\s+|[\s-]+)?)+"
 # In the order of trial: a longer form stands before its beginning.
 _FORMS = {
     "iso": r"(?<![\w.-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\w-])",
@@ -41,7 +49,7 @@ _FORMS = {
     "month_only": rf"\b{_MONTH}\s+{_DAY}\b(?![.:/]?\d)",
     "number": r"(?<![A-Za-z_\d.])(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+|(?=\.\d))(\.\d+)?"
     r"(?:\s?(thousand|million|billion|mio|mn|bn)\b|(k)\b)?",
-    "words": rf"\b(?:half\s+)?(?:a\s+(?=hundred|thousand|million))?(?:{_WORD})\b(?:(?:\s+and\s+|[\s-]+)(?:{_WORD})\b)*",
+    "words": rf"\b(?:half\s+)?(?:{_SAID}(?<=[\s-])(?:{_THOUSAND})|{_SAID}(?<![\s-])|{_THOUSAND})",
 }
 _ANY = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()), re.I)
 _EACH = {name: re.compile(form, re.I) for name, form in _FORMS.items()}

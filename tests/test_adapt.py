@@ -25,6 +25,20 @@ from llmos.tools.calc_units import unit_named
         ("min of @1 @2", "max of @1 @2", "max(@1, @2)", "min(@1, @2)"),
         ("my marks @1 @2", "sum up @1 @2", "sum(@1, @2)", "sum(@1, @2)"),
         ("help me solve &1(x) pls", "please do solve &1(t) now", "solve(&1, t)", "solve(&1, x)"),
+        # What a function takes whole is a list, of any length and with any signs.
+        ("mean of @1, @2, @2 and @3", "mean of @1, @2, @3", "mean(@1, @2, @3)", "mean(@1, @2, @2, @3)"),
+        ("range of -@1, @2", "range of @1 @2 @3", "max(@1, @2, @3) - min(@1, @2, @3)", "max(-@1, @2) - min(-@1, @2)"),
+        ("mode of the @1 values @2, @3 and @3", "mode: @1, @2", "mode(@1, @2)", "mode(@2, @3, @3)"),
+        (
+            "how far is @1 from the mean of @2, @3, @4",
+            "how far is @1 from the mean of @2 and @3",
+            "@1 - mean(@2, @3)",
+            "@1 - mean(@2, @3, @4)",
+        ),
+        ("std (sample) of @1 kg, @2 kg, @3 kg", "std of @1, @2", "std(@1, @2)", "std(@1, @2, @3)"),
+        # What counts the list goes with its length, and a list that is taken apart has its own length.
+        ("error of @1, @2", "error of @1, @2, @3", "std(@1, @2, @3) / sqrt(3)", "std(@1, @2, @3) / sqrt(3)"),
+        ("sum @1 @2/@3", "sum @1, @2", "sum(@1, @2)", "sum(@1, @2)"),
         # Words of a program stand in its texts.
         ("reverse Llama in it", "reverse radar for me", "for c in 'radar': print(c)", "for c in 'Llama': print(c)"),
     ],

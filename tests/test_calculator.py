@@ -300,6 +300,11 @@ Jul 4 2026 + 1 week -> 2026-07-11 (Saturday)
 weekday(2026-07-04) -> Saturday
 weekday("2026-07-04") -> Saturday
 weekday(July 4, 2026) -> Saturday
+clock(14 hours + 30 minutes + 95 minutes) -> 16:05
+clock(9 hours + 5 minutes - (1 hours + 50 minutes)) -> 07:15
+clock(1 hour - 90 minutes) -> 23:30
+clock(30 hours) -> 06:00
+clock(3 hours + 20 seconds) -> 03:00:20
 years(1990-05-12, 2026-03-01) -> 35 years
 age(1990-05-12) -> 35 years
 months(2024-01-15, 2024-03-14) -> 1 month

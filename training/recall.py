@@ -4,12 +4,13 @@ import json
 import math
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.examples import likely
 from llmos.kernel.honest import UNKNOWN
+from llmos.kernel.literals import literals
 from llmos.kernel.recall import ADAPTED, ROW, Recall, Recalled, Taught, formulas
 from llmos.kernel.scene import TOOL
 from llmos.kernel.turns import Turn
@@ -17,7 +18,7 @@ from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.kernel.unsaid import UNSAID
 from llmos.kernel.verbs import ASKED
 from llmos.training.dialogues import CALCULATOR_SHARES, intent_allows_file
-from llmos.training.phrasebook import SLOT, entries, fill, lines, number_slots, slots
+from llmos.training.phrasebook import SLOT, Value, entries, fill, lines, number_slots, slots
 from llmos.training.pictures import subject
 from llmos.training.plots import DRAWERS
 from llmos.training.programs import program
@@ -29,6 +30,7 @@ TWIN = 0.9  # a phrase as like a request as this is mostly the very one that it 
 WHOLE, FAR = 0.35, 0.25  # shares of requests that see it all the same, and that see only phrases farther away
 LOST = 0.05  # share of examples left out
 _RAW = re.compile(r"(?<![\w.@~&])\d+(?:\.\d+)?")
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d|\d+(?:\.\d+)?")
 _GIVEN = re.compile(r"[@~]\d+")
 _NAMED = re.compile(r"([@~#&])\d+")
 _COLUMNS = {"x", "y", "y2", "y3", "cat"}
@@ -129,8 +131,9 @@ def calculations(rng: random.Random) -> Iterator[Taught]:
             continue
         for line in lines(kind):
             request, expression = line.split(" => ")
+            fixed = {literal.value for literal in literals(SLOT.sub(" _ ", request))}
             for _ in range(DRAWS):
-                values = number_slots(slots(request), rng)
+                values = apart(slots(request), fixed, rng)
                 said = fill(request, {k: v.said for k, v in values.items()})
                 written = fill(expression, {k: v.written for k, v in values.items()})
                 pattern, made = told(said, "calculator", "expression", written)
@@ -142,6 +145,19 @@ def calculations(rng: random.Random) -> Iterator[Taught]:
                 worked_out = _RAW.search(SLOT.sub(" ", request)) and left - UNSAID
                 if not drawn & (own | left) and not worked_out:
                     yield Taught("calculator", pattern, made)
+
+
+def apart(names: set[str], fixed: Collection[str], rng: random.Random) -> dict[str, Value]:
+    """Values for slots, each number of them another one, and none a phrase's own: one name may stand for one number.
+
+    Where they are always the same after some tries, such as in a phrase with many small numbers, as they come.
+    """
+    for _ in range(TRIES):
+        values = number_slots(names, rng)
+        numbers = [n for value in values.values() for n in set(_WRITTEN.findall(value.written))]
+        if len(numbers) == len({*numbers, *fixed}) - len(set(fixed)):
+            break
+    return values
 
 
 def programs(rng: random.Random) -> Iterator[Taught]:
