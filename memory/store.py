@@ -39,7 +39,7 @@ _DEPTH = 50  # places of each ranking that are fused
 def _embed(texts: Sequence[str]) -> "Vectors":
     from llmos.kernel.minilm import Embedder
 
-    return Embedder.load().embed(texts)
+    return Embedder.quick().embed(texts)
 
 
 class Memory:
