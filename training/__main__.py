@@ -6,6 +6,7 @@ finetune    assistant dialogues with tool calls
 rank        the encoder that finds what was taught again
 install     the result as package data in kernel/weights, with what it was taught
 
+solve, alone, trains the solver on, with the encoder as it is.
 together, alone, trains ranker, solver and model beside each other, from a checkpoint on: for a GPU lent for minutes.
 browsing, alone, writes dialogues with the browser as JSON lines, for larger checkpoints.
 """
@@ -24,6 +25,7 @@ from llmos.kernel.examples import RANKER, TAUGHT
 from llmos.kernel.qwen3 import Qwen3, Qwen3Config
 from llmos.training import browsing, finetune, pretrain, rank, recall, tokenizer
 from llmos.training.loop import LONG, Budget, save_weights
+from llmos.training.solve import solve
 from llmos.training.stories import stories, written
 from llmos.training.together import together
 
@@ -80,7 +82,7 @@ def main() -> None:
         "step",
         nargs="?",
         default="all",
-        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "together", "browsing"],
+        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "solve", "together", "browsing"],
     )
     parser.add_argument(
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
@@ -108,6 +110,10 @@ def main() -> None:
     if options.step == "browsing":
         browsing.write(options.out / "browsing.jsonl", options.dialogues, options.seed)
         print(f"written: {options.out / 'browsing.jsonl'}")
+        return
+    if options.step == "solve":
+        told = [*written(), *(stories(options.corpus) if options.corpus else ())]
+        solve(WEIGHTS, recall.taught(), told, options.minutes, options.seed)
         return
     if options.step == "together":
         together(options.start, options.corpus, options.out, options.minutes, options.writers, options.seed)

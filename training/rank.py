@@ -51,7 +51,7 @@ CLOSE = 0.5  # share of the phrases with the same answer that are like the phras
 NEAR, HARD = 40, 12  # phrases that are like one by words, and those of them with another answer that are drawn from
 SHARES = {"calculator": 0.42, "story": 0.1, "python": 0.09, "say": 0.1, "table": 0.2, "change": 0.09, "image": 0.06}
 STORY = "story"  # a word problem of the corpus: it teaches the encoder and does not ship
-_OTHERS = re.compile(r"[~&#]\d")
+OTHERS = re.compile(r"[~&#]\d")
 _NAME = re.compile(r"[@~&]\d+|[A-Za-z]+")
 
 
@@ -314,7 +314,7 @@ class Lessons:
 
     def _target(self, one: Taught) -> list[int]:
         """What the solver says of one; nothing where it has nothing to say."""
-        asked = one.kind == "calculator" and not _OTHERS.search(one.pattern)
+        asked = one.kind == "calculator" and not OTHERS.search(one.pattern)
         return self._made.solver.numbers(ordered(prefix(one.answer))) if asked else []
 
     def _stories(self, many: int) -> list[int]:
