@@ -12,8 +12,10 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from llmos.kernel.config import WEIGHTS
+from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
-from llmos.kernel.recall import ADAPTED, Recall, Recalled, fits, formulas
+from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas
+from llmos.kernel.spoken import spoken
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
@@ -61,7 +63,11 @@ class Memory:
         return Ranker.load(self._path.with_name(RANKER), self.recall)
 
     def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
-        return tuple(likely(self.recall, told, kinds, values, ranker=self.ranker, request=request))
+        near = likely(self.recall, told, kinds, values, ranker=self.ranker, request=request)
+        # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
+        made = spoken(request) if "calculator" in kinds and told.count("@") <= len([*literals(request)]) else ""
+        sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
+        return tuple([*sure, *near][:MOST])
 
 
 def likely(
