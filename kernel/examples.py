@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
+from llmos.kernel.clocks import clocks
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
@@ -65,7 +66,8 @@ class Memory:
     def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
         near = likely(self.recall, told, kinds, values, ranker=self.ranker, request=request)
         # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
-        made = spoken(request) if "calculator" in kinds and told.count("@") <= len([*literals(request)]) else ""
+        alone = "calculator" in kinds and told.count("@") <= len([*literals(request)])
+        made = (spoken(request) or clocks(request)) if alone else ""
         sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
         return tuple([*sure, *near][:MOST])
 
