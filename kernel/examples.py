@@ -11,10 +11,13 @@ from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
+from llmos.kernel.clocks import clocks
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.honest import Facts
+from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
-from llmos.kernel.recall import ADAPTED, Recall, Recalled, fits, formulas
+from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas
+from llmos.kernel.spoken import spoken
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
@@ -68,7 +71,12 @@ class Memory:
 
     def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
         found = likely(self.recall, told, kinds, values, ranker=self.ranker, request=request)
-        return tuple(self.facts.honest(told, found))
+        near = self.facts.honest(told, found)
+        # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
+        alone = "calculator" in kinds and told.count("@") <= len([*literals(request)])
+        made = (spoken(request) or clocks(request)) if alone else ""
+        sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
+        return tuple([*sure, *near][:MOST])
 
 
 def likely(

@@ -13,7 +13,8 @@ _ONE = rf"(?:-|minus )?[$\u00a3\u20ac\u20b9]?@\d+(?: ?(?:\u00b0c?|%|(?:{_UNITS})
 _JOINT = r"(?:(?:, and|, or|, then|[,;&]| and| or| then| versus| vs) *| +)"
 _LIST = re.compile(rf"(?i){_ONE}(?:{_JOINT}{_ONE})+")
 # What stands in a sum, a clock, a date or a mixed number is no list.
-_BEFORE, _AFTER = re.compile(r"(?:[\w@/:^*+.-]|[-+*/^=\u00d7] )$"), re.compile(r"(?i) ?[/:^*+=\u00d7]|\w| ?x ?@")
+_BEFORE = re.compile(r"(?:[\w@/^*+.-]|@\d+:|[-+*/^=\u00d7] )$")
+_AFTER = re.compile(r"(?i) ?[/^*+=\u00d7]|:@|\w| ?x ?@")
 _NUMBER = re.compile(r"(-|minus )?[$\u00a3\u20ac\u20b9]?(@\d+)", re.I)
 _RAW = re.compile(r"(?<![\w.@~&])(?<!, )\d+(?:\.\d+)?")
 PLACE = "&900"  # stands for a list while the rest of an answer is adapted
