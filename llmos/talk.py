@@ -44,6 +44,7 @@ from llmos.kernel.types import (
 )
 from llmos.kernel.worker import ToolThread
 from llmos.memory import personas, quotas, room, skills
+from llmos.memory.attached import documents
 from llmos.memory.log import SessionLog
 from llmos.memory.snapshots import Snapshots
 from llmos.memory.veil import Veil
@@ -68,19 +69,18 @@ class Session:
         begun = next((e for e in log.events() if isinstance(e, Started)), None)
         self._persona = speakers.settle(persona, begun, system.store.home)
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
-        profile = (system.store.home, system.browser_profile) if system.browser_profile else None
-        web = (system.allow_hosts, system.allow_posts, system.search, profile) if browses else None
-        memory = (lambda: system.memory) if self._remembers else None
-        self._snapshots = Snapshots(log.workspace.parent)
+        self._embedded = system.model_name == config.EMBEDDED
+        self._reader = hands.reading(system, log.id, self._key(), not self._remembers) if self._embedded else None
+        memory = (lambda: system.memory) if self._remembers or self._reader else None
+        self._snapshots, self._worker = Snapshots(log.workspace.parent), ToolThread()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key())
-        self._worker = ToolThread()
+        web = hands.web(system) if browses else None
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), self._remembers)
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
         self.stays = ""  # what the last undo or retry could not take back, in a line
         self._strict = system.strict if begun is None else begun.strict
         # The embedded kernel was taught few tools and would take another for one of them.
-        self._embedded = system.model_name == config.EMBEDDED
         if self._strict and not self._embedded:
             read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
             self._held.append(read)
@@ -281,7 +281,7 @@ class Session:
         if request and system.skills and self._remembers and not self._embedded:
             words = skills.before_it(system.memory, words, request, self._key())
         return Kernel(
-            model=Sharing(model, self.id),
+            model=self._reader(Sharing(model, self.id)) if self._reader else Sharing(model, self.id),
             system=words,
             dispatcher=Dispatcher(self._tools, self.workspace, system.approve, grants, scrub, strict=self._strict),
             events=events,
@@ -383,7 +383,8 @@ class Session:
     def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files, as policy knows them."""
         system = self._system
-        memory, veil = (lambda: system.memory) if self._remembers else None, Veil(self._strict, system.redact)
+        memory = (lambda: system.memory) if self._remembers or (self._reader and documents(files)) else None
+        veil = Veil(self._strict, system.redact)
         found = Intake(self.id, self.workspace, system.quotas, system.store.home, self._earlier(), veil, memory)
         return tuple(replace(a, label=label_of(a.source)) for a in found.attach(request, files, stdin))
 
