@@ -1,14 +1,13 @@
 """Whether answers from documents are cited, quote what stands there, and are declined where no document says it.
 
 Over the questions of ``tests/retrieval`` and 50 that its documents do not answer. The model is a script: it asks
-``recall``, copies the sentence that has most of the question's words with the number of its passage, and declines where
-recall finds nothing, tells that what is named is missing, or too few of the words are there. So it measures what
-surrounds a model, not how well one reads; ``answered`` tells how often so simple a reader found a sentence to copy.
+``recall`` and reads as is done for the embedded kernel (kernel/reading.py): it copies the sentence that has most of the
+question's words with the number of its passage, and declines where recall finds nothing, tells that what is named is
+missing, or too few of the words are there. ``answered`` tells how often so simple a reader found a sentence to copy.
 """
 
 import json as jsonlib
 import platform
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,46 +17,12 @@ from pathlib import Path
 from llmos.app import LLMOS
 from llmos.bench.memory import QUESTIONS
 from llmos.kernel.citations import plain
+from llmos.kernel.reading import DECLINED, NAME, answer, question
 from llmos.kernel.scripted import Scripted
 from llmos.kernel.types import Answer, Message, Result, ToolCall
 from llmos.memory import ingest
-from llmos.tools.recall import LACKS
 
 UNANSWERABLE = QUESTIONS.with_name("unanswerable.jsonl")
-DECLINED = "The documents do not say it."
-_ENOUGH = 0.6  # of the question's words: with less it answers more often, and what is not there too
-_PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
-_LITTLE = frozenset(
-    [
-        "are",
-        "can",
-        "did",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "is",
-        "its",
-        "many",
-        "may",
-        "much",
-        "must",
-        "the",
-        "was",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "why",
-        "with",
-    ]
-)
 
 
 @dataclass(slots=True)
@@ -136,24 +101,7 @@ def _ask(system: LLMOS, question: str, span: str, into: Counted) -> None:
 def _reply(messages: Sequence[Message]) -> str | ToolCall:
     """As the module says."""
     last = messages[-1]
-    if last.role == "user":
-        return ToolCall("x", "recall", {"query": last.text})
-    wanted = _words(next(m.text for m in reversed(messages) if m.role == "user"))
-    found = [(number, head, line) for number, head, text in _PASSAGE.findall(last.text) for line in _lines(text)]
-    if not found or LACKS in last.text:
-        return DECLINED
-    number, head, line = max(found, key=lambda one: len(wanted & _words(f"{one[1]} {one[2]}")))
-    if len(wanted & _words(f"{head} {line}")) < _ENOUGH * len(wanted):
-        return DECLINED
-    return f"{line.rstrip('.')} [{number}]."
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip(" …") for line in re.split(r"(?<=[.!?])\s+|\n+", text) if line.strip(" …")]
-
-
-def _words(text: str) -> set[str]:
-    return {word[:5] for word in re.findall(r"\w{2,}", text.casefold()) if word not in _LITTLE}
+    return ToolCall("x", NAME, {"query": last.text}) if last.role == "user" else answer(question(messages), last.text)
 
 
 if __name__ == "__main__":

@@ -180,8 +180,8 @@ def _nearest(home: Path, vectors: "Vectors") -> float:
 
     random_ = np.random.default_rng(2)
     asked = vectors[random_.integers(len(vectors), size=_QUERIES)]
-    asked = asked + 0.03 * random_.normal(size=asked.shape).astype("f4")
-    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    asked = (asked + 0.03 * random_.normal(size=asked.shape)).astype("f4")
+    asked = asked / np.linalg.norm(asked, axis=1, keepdims=True).astype("f4")
     exact = np.argsort(-(asked @ vectors.T), axis=1)[:, :_NEAREST] + 1  # numbers in a store count from 1
     found, at = 0, 0
     with Memory(home, lambda batch: asked[at : at + 1]) as memory:

@@ -41,8 +41,8 @@ def page(
 ) -> tuple[list[Message], int]:
     """Messages of at most ``room`` tokens, and how many turns left; those went to ``page_out`` first, with big results.
 
-    So did those that the next result may push out. Turns whose number is in ``done`` went there before. Where the current turn alone does not fit, its earlier results
-    are shortened too, then the model refuses it.
+    So did those that the next result may push out. Turns whose number is in ``done`` went there before. Where the
+    current turn alone does not fit, its earlier results are shortened too, then the model refuses it.
     """
     first = Message("system", (Part(system, Source("system")),))
     turns, lines, stay = _turns(events), min(_LINES, room // _ROOM), _pinned(events)

@@ -1,12 +1,14 @@
 """A session's hands: the tools it is given beside the user's own. Knows neither models nor what may be called when."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmos.kernel.engine import Model
 from llmos.kernel.examples import knows
-from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.paths import path
+from llmos.kernel.reading import Reading
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import ArtifactMade, Call, Event, Result, ToolCall
@@ -15,9 +17,11 @@ from llmos.memory.quotas import Quotas
 from llmos.tools.calculator import make_calculator
 from llmos.tools.marks import Marks
 from llmos.tools.python import PythonTool, Replaying
+from llmos.tools.recall import PASSAGES
 from llmos.tools.sandbox import Limits
 
 if TYPE_CHECKING:
+    from llmos.app import LLMOS
     from llmos.memory.store import Memory
 
 # Hosts that are allowed, those that forms may go to, the engine, and the home and name of a profile.
@@ -37,24 +41,51 @@ def make_tools(
     memory: "Callable[[], Memory] | None",
     web: Web | None,
     persona: str = "",
-    brief: bool = False,
+    only: frozenset[str] | None = None,
 ) -> list[Tool]:
     """The built-in tools; those of the memory and the web where these are given. What they show is numbered through.
 
-    ``persona`` is the collection of the memory that they see beside what all share. ``brief``: of the memory's tools
-    the two alone that keep what the user tells and find it again, which the embedded kernel can use.
+    ``persona`` is the collection of the memory that they see beside what all share; ``only``: of the memory's tools
+    these alone, where not all.
     """
     made, marks = [make_calculator(), python.tool()], Marks.after(log.events())
     if memory is not None:
         from llmos.tools import remembering
 
         tools = remembering.make_tools(memory, log.id, marks, persona)
-        made += [tool for tool in tools if not brief or tool.name in (REMEMBER, RECALL)]
+        made += [tool for tool in tools if only is None or tool.name in only]
     if web is not None:
         from llmos.tools.browser_make import make_browser
 
         made += make_browser(log.workspace, quotas, log.events, marks, *web)
     return made
+
+
+def web(system: "LLMOS") -> Web:
+    """What the browser's tools are made with."""
+    profile = (system.store.home, system.browser_profile) if system.browser_profile else None
+    return system.allow_hosts, system.allow_posts, system.search, profile
+
+
+def reading(system: "LLMOS", session: str, persona: str, hides: bool) -> Callable[[Model], Reading] | None:
+    """What makes of the embedded kernel one that answers from documents; a home without any is not looked at.
+
+    None where there is no embedder, the memory is turned off, or others' text is kept from the kernel.
+    """
+    from llmos.memory import record, shelf, store
+
+    if system.remembers is False or system.strict or memory_missing():
+        return None
+
+    where = record.Where(persona=persona, attached_to=session)
+
+    def found(asked: str) -> list[tuple[str, str]]:
+        if not (system.store.home / store.FOLDER / shelf.FILE).is_file() and not os.environ.get("LLMOS_MEMORY_URL"):
+            return []
+        hits = system.memory.search(asked, PASSAGES, where)
+        return [(f"{hit.document.title} {hit.chunk.heading}", hit.chunk.text) for hit in hits]
+
+    return lambda model: Reading(model, found, hides)
 
 
 def make_images(log: SessionLog, given: str | None, seed: int, brief: bool = False) -> list[Tool]:

@@ -19,6 +19,7 @@ from llmos.kernel.engine import Model, Sampling
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.fair import Sharing
 from llmos.kernel.labels import label_of
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.pager import Page
 from llmos.kernel.persona import Persona
 from llmos.kernel.ponder import Think
@@ -44,6 +45,7 @@ from llmos.kernel.types import (
 )
 from llmos.kernel.worker import ToolThread
 from llmos.memory import personas, quotas, room, skills
+from llmos.memory.attached import documents
 from llmos.memory.log import SessionLog
 from llmos.memory.snapshots import Snapshots
 from llmos.memory.veil import Veil
@@ -68,17 +70,18 @@ class Session:
         begun = next((e for e in log.events() if isinstance(e, Started)), None)
         self._persona = speakers.settle(persona, begun, system.store.home)
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
-        profile = (system.store.home, system.browser_profile) if system.browser_profile else None
-        web = (system.allow_hosts, system.allow_posts, system.search, profile) if browses else None
         self._strict = system.strict if begun is None else begun.strict
-        # The embedded kernel was taught few tools and would take another for one of them; notes outlive a session.
         self._embedded = system.model_name == config.EMBEDDED
+        # The embedded kernel was taught few tools and would take another for one of them; notes outlive a session.
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
-        memory = (lambda: system.memory) if self._remembers or notes else None
-        self._snapshots = Snapshots(log.workspace.parent)
+        hides = not (self._remembers or notes)
+        self._reader = hands.reading(system, log.id, self._key(), hides) if self._embedded else None
+        memory = (lambda: system.memory) if self._remembers or notes or self._reader else None
+        self._snapshots, self._worker = Snapshots(log.workspace.parent), ToolThread()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), notes)
-        self._worker = ToolThread()
+        web = hands.web(system) if browses else None
+        only = None if self._remembers else frozenset({RECALL, *([REMEMBER] if notes else [])})
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), only)
         self._personal: Redactor | None = None
         self._paged: set[int] = set()
         self.stays = ""  # what the last undo or retry could not take back, in a line
@@ -282,7 +285,7 @@ class Session:
         if request and system.skills and self._remembers and not self._embedded:
             words = skills.before_it(system.memory, words, request, self._key())
         return Kernel(
-            model=Sharing(model, self.id),
+            model=self._reader(Sharing(model, self.id)) if self._reader else Sharing(model, self.id),
             system=words,
             dispatcher=Dispatcher(self._tools, self.workspace, system.approve, grants, scrub, strict=self._strict),
             events=events,
@@ -384,7 +387,8 @@ class Session:
     def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files, as policy knows them."""
         system = self._system
-        memory, veil = (lambda: system.memory) if self._remembers else None, Veil(self._strict, system.redact)
+        memory = (lambda: system.memory) if self._remembers or (self._reader and documents(files)) else None
+        veil = Veil(self._strict, system.redact)
         found = Intake(self.id, self.workspace, system.quotas, system.store.home, self._earlier(), veil, memory)
         return tuple(replace(a, label=label_of(a.source)) for a in found.attach(request, files, stdin))
 

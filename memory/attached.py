@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from llmos.kernel.errors import UsageError
 from llmos.kernel.labels import label_of
+from llmos.kernel.reading import ATTACHED
 from llmos.kernel.types import Attachment, Source
 from llmos.memory import ingest, reader
 from llmos.memory.files import EXTENSIONS
@@ -48,10 +49,16 @@ def keep(
     return rest, tuple(made)
 
 
+def documents(paths: Sequence[str | Path]) -> bool:
+    """Whether there is a document among them: what is neither a table nor a picture."""
+    kinds = {Path(path).suffix.lower() for path in paths}
+    return any(k in _PROSE or (reader.readable(f"x{k}") and k not in (*EXTENSIONS, *SUFFIXES)) for k in kinds)
+
+
 def _told(path: Path, called: str, chunks: int, veil: Veil) -> Attachment:
     """What is told of a document that was taken in."""
     name = str(veil.name(PurePosixPath(called)))
-    told = f"file '{name}': {chunks} passage{'s' * (chunks != 1)} in the memory; recall finds what it says"
+    told = f"file '{name}': {chunks} passage{'s' * (chunks != 1)} {ATTACHED}"
     told += ", open_file reads it" * (name == called)
     source = Source("file", name, str(path.resolve()))
     return Attachment(str(path.resolve()), told, source, label_of(source))

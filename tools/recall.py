@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmos.kernel.labels import PLAIN
+from llmos.kernel.reading import LACKS, NAME
 from llmos.kernel.tool import Tool, ToolContext, ToolOutput
 from llmos.memory.record import Hit
 from llmos.tools.marks import Marks
@@ -13,7 +14,6 @@ from llmos.tools.passages import SHOWN, Search, shown
 
 PASSAGES = 5
 NOTHING = "nothing that is kept speaks of this; if this conversation does not either, say so"
-LACKS = "no passage here speaks of all that is named; the nearest lacks:"
 _FITS = 0.2  # a cosine below which nothing found speaks of the question
 
 
@@ -30,7 +30,7 @@ def make_recall(search: Search, marks: Marks) -> Tool:
         return replace(output, text=f"{output.text}\n\n({LACKS} {', '.join(absent)})") if absent else output
 
     return Tool(
-        name="recall",
+        name=NAME,
         description="finds what the user's files, notes and earlier sessions say, as numbered passages to cite",
         parameters={
             "type": "object",

@@ -1,0 +1,153 @@
+"""Answers from documents for a kernel that was not taught to read: a question is looked up, and the sentence copied.
+
+Only what stands in a passage is said, in quotes and with its number; where no sentence has enough of the question's
+words, that is said of documents that came with the request, and else the kernel answers as ever. Knows words and not
+what they mean: a question in quite other words than its answer finds nothing. The passages come by the tool ``recall``.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
+from llmos.kernel.tool import Tool
+from llmos.kernel.types import Message, ToolCall
+
+NAME = "recall"
+DECLINED = "The documents do not say it."
+ATTACHED = "in the memory; recall finds what it says"  # how a document that was taken in is told of
+LACKS = "no passage here speaks of all that is named; the nearest lacks:"
+_ENOUGH = 0.6  # of the question's words: with less it answers more often, and what is not there too
+_MOST = 500  # characters of a question that are looked up
+_PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}|\n(?=[-*\u2022] )")
+_ASKS = re.compile(
+    r"(?i)^\W*(?:and|so|please|ok(?:ay)?|hi|hello)?\W*(?:what|when|where|which|who|whom|whose|why|how|is|are|was|were|does|do|did"
+    r"|can|may|must|has|have|will|tell me|find|look up)\b"
+)
+_OPEN = re.compile(r"(?i)\b(?:what|when|where|which|who|whom|whose|why|how)\b")
+_WORK = re.compile(
+    r"(?i)\d\s*(?:[-+*/^\u00d7x]|times|plus|minus|over)\s*\d|%\s*of\b|\bpercent of\b"
+    r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root)\b"
+)
+_LITTLE = frozenset(
+    re.findall(
+        r"\w+",
+        """a about an and any are as at be been by can could did do does for from had has have how i if in into is it
+    its many may me much must my of on or our please say says tell that the their there these they this to was we were what
+    when where which who whom whose why will with would you your""",
+    )
+)
+
+
+class Reading:
+    """A Model that reads for another.
+
+    ``found`` gives the heads and texts of passages near a question; ``hides``: the other is not told of the tool.
+    """
+
+    def __init__(self, model: Model, found: Callable[[str], Sequence[tuple[str, str]]], hides: bool = True) -> None:
+        self._model, self._found, self._hides = model, found, hides
+
+    @property
+    def name(self) -> str:
+        """The other's."""
+        return self._model.name
+
+    @property
+    def context_length(self) -> int:
+        """The other's, in tokens."""
+        return self._model.context_length
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
+        """The other's count, of what it is shown."""
+        return self._model.count(messages, self._shown(tools))
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        sampling: Sampling = Sampling(),  # noqa: B008
+        n: int = 1,
+    ) -> Iterator[Delta]:
+        """A look-up, what it found, or what the other says."""
+        said = None if sampling.choices else self._said(messages, tools)
+        if said is None:
+            yield from self._model.reply(messages, self._shown(tools), sampling, n)
+            return
+        size = self.count(messages, tools)
+        for branch in range(n):
+            yield TextDelta(said, branch) if isinstance(said, str) else CallMade(said, branch)
+            yield Finished("stop", prompt_tokens=size, generated_tokens=1, branch=branch)
+
+    def close(self) -> None:
+        """Close the other."""
+        self._model.close()
+
+    def _shown(self, tools: Sequence[Tool]) -> list[Tool]:
+        return [tool for tool in tools if not (self._hides and tool.name == NAME)]
+
+    def _said(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str | ToolCall | None:
+        asked = question(messages)
+        last = messages[-1] if messages else None
+        if last is None or not asked or not any(tool.name == NAME for tool in tools):
+            return None
+        if last.role == "tool" and _looked_up(messages):
+            return answer(asked, last.text)
+        if last.role != "user" or not (asked.rstrip().endswith("?") or _ASKS.search(asked)):
+            return None
+        there = best(asked, [(0, head, text) for head, text in self._found(asked)]) is not None
+        came = any(ATTACHED in str(part.content) for m in messages if m.role == "user" for part in m.parts)
+        if there or (came and _OPEN.search(asked) and not _WORK.search(asked)):
+            return ToolCall(NAME, NAME, {"query": asked[:_MOST]})
+        return None
+
+
+def question(messages: Sequence[Message]) -> str:
+    """The request that is answered now."""
+    last = next((m for m in reversed(messages) if m.role == "user"), None)
+    return str(last.parts[-1].content) if last is not None and last.parts else ""
+
+
+def answer(asked: str, shown: str) -> str:
+    """What the passages that were shown say to a question: the sentence, quoted, or that they do not."""
+    found = [(int(number), head, text) for number, head, text in _PASSAGE.findall(shown)]
+    chosen = best(asked, found) if LACKS not in shown else None
+    return f"\u201c{chosen[1].translate(_INNER)}\u201d [{chosen[0]}]" if chosen else DECLINED
+
+
+_INNER = str.maketrans({"\u201c": '"', "\u201d": '"'})
+
+
+def best(asked: str, passages: Sequence[tuple[int, str, str]]) -> tuple[int, str] | None:
+    """The sentence that has most of the question's words, where these are enough, and its passage's number."""
+    wanted = words(asked)
+    numbers = set(re.findall(r"\d+", asked))
+    if not wanted or _WORK.search(asked):
+        return None
+    best, most = None, 0.0
+    for number, head, text in passages:
+        if not numbers <= set(re.findall(r"\d+", f"{head} {text}")):
+            continue
+        named = words(head)
+        for line in _lines(text):
+            has = words(line)
+            share = (len(wanted & has) + len((wanted & named) - has) * 0.99) / len(wanted)
+            if wanted & has and share > most:
+                best, most = (number, line), share
+    return best if most >= _ENOUGH else None
+
+
+def words(text: str) -> set[str]:
+    """The telling words of a text, by their first letters."""
+    return {word[:5] for word in re.findall(r"\w+", text.casefold()) if word not in _LITTLE}
+
+
+def _lines(text: str) -> list[str]:
+    """Sentences, each on one line."""
+    return [" ".join(line.split()).strip(" \u2026") for line in _SENTENCE.split(text) if line.strip(" \u2026\n")]
+
+
+def _looked_up(messages: Sequence[Message]) -> bool:
+    """Whether the result that stands last is that of a look-up."""
+    calls = next((m.calls for m in reversed(messages) if m.role == "assistant"), ())
+    return bool(calls) and isinstance(calls[-1], ToolCall) and calls[-1].name == NAME
