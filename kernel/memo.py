@@ -65,6 +65,8 @@ class Memo:
             return ""
         if turn.memo == REMEMBER:
             return noted.noted(turn.request)
+        if not noted.content(turn.request) and not self._noted:
+            return noted.ALL
         return noted.read(turn.request, result) or noted.listed(turn.request, self._noted)
 
     @staticmethod
