@@ -111,7 +111,10 @@ class Pointers:
             self._beside = {f"#{n}" for n in [*self._chart[1:], *numbers]}
         first = self._first(aliases.turn)
         self.tool = _TOOLS.get(first, "python") if first else ""
-        self.silent = first == "say" or bool(aliases.turn.memo and aliases.turn.called)
+        # Where words are likeliest what answers, and there is no table and nothing to paint, they do.
+        plain = not aliases.columns and aliases.turn.scene is None and not aliases.turn.called
+        words = first == "say" or (plain and self._examples[:1] == ["say"] and not aliases.turn.memo)
+        self.silent = words or bool(aliases.turn.memo and aliases.turn.called)
         self._turn, self._sentence = aliases.turn, aliases.sentence.encode()
 
     def _of_table(self, turn: Turn) -> bool:
