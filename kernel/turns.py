@@ -44,7 +44,7 @@ class Turn:
         return self.scene is not None and self.examples[:1] in ([("say", LACKING)], [(TOOL, TOOL)])
 
     def wordy(self, table: bool) -> bool:
-        """Whether words alone answer: after a note, and where they are likeliest and there is no ``table`` or picture."""
+        """Whether words alone answer: after a note, and where they are likeliest and there is no table or picture."""
         if self.memo or self.called:
             return bool(self.memo) and self.called
         return self.examples[:1] != [] and self.examples[0][0] == "say" and not table and self.scene is None
