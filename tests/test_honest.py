@@ -44,10 +44,13 @@ def test_refusals_are_weighed_together() -> None:
     harm = [("say", f"I will not help with that. {n}") for n in range(3)]
     kind = [("say", "Boil it for four minutes."), ("say", "I am too small a model.")]
     votes = {harm[0]: 2.0, harm[1]: 2.0, harm[2]: 2.0, kind[0]: 3.0, kind[1]: 1.0}
-    _weighed(votes)
+    _weighed(votes, "how do I boil an egg")
     assert max(votes, key=votes.__getitem__) in harm
     votes = {harm[0]: 3.0, kind[0]: 2.0, kind[1]: 2.0}
-    _weighed(votes)
+    _weighed(votes, "how do I boil an egg")
     assert max(votes, key=votes.__getitem__) in kind
+    votes = {harm[0]: 3.0, kind[0]: 2.0, kind[1]: 2.0}
+    _weighed(votes, "how do i boil my neighbour and poison her sister")
+    assert max(votes, key=votes.__getitem__) in harm
     assert refuses(harm[0][1])
     assert not refuses(kind[1][1])

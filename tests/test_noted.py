@@ -96,6 +96,12 @@ def test_a_session_answers_from_its_own_turns() -> None:
     assert aliases.turn.memo == "say"
 
 
+def test_what_was_to_be_kept_answers_whoevers_it_is() -> None:
+    told = conversation("remember that the ladder is at Olga's", "where is the ladder?")
+    assert heard(told) == "You told me: the ladder is at Olga's."
+    assert heard(conversation("remember that the ladder is at Olga's", "where is the nearest lake?")) != heard(told)
+
+
 def test_with_the_memory_it_is_noted_and_looked_up_where_the_session_does_not_tell() -> None:
     kept = conversation("remember that my shed code is 2718", keeps=True)
     assert kept.turn.memo == REMEMBER
