@@ -21,9 +21,9 @@ _DEED = (
 )
 _WHOM = (
     r"(?:some(?:one|body)|people|a person|him|her|myself|(?:my|his|her|the|our|an?) (?:\w+ )?(?:wife|husband|ex"
-    r"|boss|neighbou?r|flat ?mate|room ?mate|teacher|colleague|co-?worker|girlfriend|boyfriend|sister|brother|mother|father"
-    r"|parents|friend|child|kid|baby|woman|man|girl|boy|crowd|school|church|mosque|synagogue|bridge|building|plane|train"
-    r"|station|hospital|stranger|journalist|landlord)s?)\b"
+    r"|boss|neighbou?r|flat ?mate|room ?mate|teacher|colleague|co-?worker|girlfriend|boyfriend|sister|brother"
+    r"|mother|father|parents|friend|child|kid|baby|woman|man|girl|boy|crowd|school|church|mosque|synagogue|bridge|building|plane"
+    r"|train|station|hospital|stranger|journalist|landlord)s?)\b"
 )
 _HARM = re.compile(rf"(?i)\b{_DEED}\b.{{0,30}}\b{_WHOM}|\b{_WHOM}.{{0,20}}\bwith(?:out)? (?:a )?(?:poison|knife|gun)")
 _FACT = 9  # phrases at most that a fact is known by
