@@ -14,6 +14,18 @@ from llmos.kernel.recall import Recalled, Taught
 
 UNKNOWN = "I do not know that for sure. I am a small model without a reference library; I would rather not guess."
 _REFUSED = re.compile(r"I will not help with that|I am sorry you feel this way")  # how what was taught refuses harm
+# Deeds that harm, near whom or what they would.
+_DEED = (
+    r"(?:poison|drug|stab|strangl|suffocat|chok|murder|kill|hurt|harm|beat up|attack|kidnap|rape|stalk|blackmail"
+    r"|blow up|burn down|bomb|spy on|hack|threaten|drown|starve)\w*"
+)
+_WHOM = (
+    r"(?:some(?:one|body)|people|a person|him|her|myself|(?:my|his|her|the|our|an?) (?:\w+ )?(?:wife|husband|ex"
+    r"|boss|neighbou?r|flat ?mate|room ?mate|teacher|colleague|co-?worker|girlfriend|boyfriend|sister|brother"
+    r"|mother|father|parents|friend|child|kid|baby|woman|man|girl|boy|crowd|school|church|mosque|synagogue|bridge|building|plane"
+    r"|train|station|hospital|stranger|journalist|landlord)s?)\b"
+)
+_HARM = re.compile(rf"(?i)\b{_DEED}\b.{{0,30}}\b{_WHOM}|\b{_WHOM}.{{0,20}}\bwith(?:out)? (?:a )?(?:poison|knife|gun)")
 _FACT = 9  # phrases at most that a fact is known by
 _STEM = 4  # letters that tell a word: capital, French and France by their beginnings
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?")
@@ -32,6 +44,11 @@ _PLAIN = frozenset(_COMMON.split())
 def refuses(answer: str) -> bool:
     """Whether an answer that was taught refuses a harmful request."""
     return _REFUSED.match(answer) is not None
+
+
+def harms(request: str) -> bool:
+    """Whether a request names a deed that harms and near it a person or a place; it may be a game's or a saying's."""
+    return _HARM.search(request) is not None
 
 
 class Facts:

@@ -50,7 +50,9 @@ class Memo:
         surely, told = answer == UNTOLD, [*self._said, *self._noted]
         named = noted.named(turn.request, told)
         likely = bool(surely or named or _UNKNOWN.match(answer))
-        if not surely and (_SPELLED.search(turn.told) or not (likely or noted.wants(turn.request))):
+        # What was to be kept answers what it has all the words of, whoever's it is.
+        whole = turn.examples[:1] and turn.examples[0][0] == SAY and noted.answering(turn.request, self._noted, 1.0)
+        if not surely and (_SPELLED.search(turn.told) or not (likely or whole or noted.wants(turn.request))):
             return ""
         sentence = noted.recalled(turn.request, told, noted.LEAST if likely else noted.SURELY)
         if not sentence and surely:
@@ -65,6 +67,8 @@ class Memo:
             return ""
         if turn.memo == REMEMBER:
             return noted.noted(turn.request)
+        if not noted.content(turn.request) and not self._noted:
+            return noted.ALL
         return noted.read(turn.request, result) or noted.listed(turn.request, self._noted)
 
     @staticmethod

@@ -14,6 +14,7 @@ from llmos.kernel.thesaurus import synonyms
 # What was taught is answered with these (training/phrases/direct.yaml).
 NOTED = "I will keep that in mind."
 UNTOLD = "You have not told me that here, so I do not know it."
+ALL = "llmos memory list shows all that I was told to keep."
 REMEMBER, RECALL = "remember", "recall"  # the memory's tools that are used for it, where it is on
 # Shares of a question's words that what was told has: where it asks for such, and elsewhere.
 LEAST, SURELY = 0.5, 0.6
@@ -23,7 +24,8 @@ _LONGEST = 300  # characters of one thing told
 _POLITE = r"(?:(?:please|pls|plz|kindly|ok|okay|hey|hi|also|and|so|now|just|oh|llmos|sir),?\s+)*"
 _WILL = r"(?:(?:can|could|would|will) you (?:please )?|i (?:want|need|would like) you to |you must |you should )?"
 _KEEP = (
-    r"(?:remember|do ?n[o'\u2019]?t forget|do not forget|never forget|not forget|(?:keep|bear|have) (?:it )?in mind"
+    r"(?:remember|do ?n[o'\u2019]?t forget|do not forget|never forget|not forget"
+    r"|(?:keep|bear) (?:(?:it|that|this) )?in mind"
     r"|memori[sz]e|commit (?:this|it) to memory|(?:make|take) (?:a )?(?:note|notes)(?: of)?|note(?: down| to self)?"
     r"|jot (?:this )?down"
     r"|write (?:this |it )?down|store|save|put (?:it |this )?on (?:the )?record|keep (?:a )?(?:note|track) of"

@@ -79,12 +79,8 @@ class Pointers:
         numbers = [n for n in self._meant if self._columns[n - 1].kind in NUMBERS]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
-        against = (
-            len(numbers) > 1
-            and not timed
-            and not over_time(aliases.turn.request)
-            and _AGAINST.search(aliases.turn.request)
-        )
+        request = aliases.turn.request
+        against = len(numbers) > 1 and not timed and not over_time(request) and _AGAINST.search(request)
         # The groups that are named as such: for each shop, per year.
         each = [(word.lower(), int(n)) for word, n in _EACH.findall(aliases.turn.told)]
         self._each = [n for word, n in each if n not in numbers or (word != "by" and len(numbers) > 1)]
@@ -111,7 +107,7 @@ class Pointers:
             self._beside = {f"#{n}" for n in [*self._chart[1:], *numbers]}
         first = self._first(aliases.turn)
         self.tool = _TOOLS.get(first, "python") if first else ""
-        self.silent = first == "say" or bool(aliases.turn.memo and aliases.turn.called)
+        self.silent = first == "say" or aliases.turn.wordy(bool(aliases.columns))
         if aliases.turn.going[0]:
             # What goes on from before is certain: it is done, and then told.
             self.tool = "" if aliases.turn.called else aliases.turn.going[0]

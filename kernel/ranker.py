@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from llmos.kernel import minilm
 from llmos.kernel.arithmetic import infix, prefix, worth
-from llmos.kernel.honest import refuses
+from llmos.kernel.honest import harms, refuses
 from llmos.kernel.ordered import ordered
 from llmos.kernel.plausible import plausible, told_story
 from llmos.kernel.recall import Recall, Recalled, Taught
@@ -43,6 +43,7 @@ FAR = 0.3  # an example with a smaller cosine has nothing to do with the request
 BY_WORDS = 0.2  # the share of the likeness by words in an example's score
 WIDTH = 0.03  # an example whose score is less by this has a vote less by a factor of e
 FAMILIAR = 0.72  # score of an example that is much like the request
+GRAVE = 3  # times that a refusal weighs where a deed that harms is named
 KNOWN, NEW = 0.25, 0.7  # the solver's share of the say on expressions, with such an example and without one
 VOCABULARY = "vocabulary"  # of the solver, in the file's metadata
 _SOLVER = "solver."  # what its weights' names begin with
@@ -121,8 +122,8 @@ class Ranker:
             best = max((score for score, one in scored if one.taught.kind == "calculator"), default=0.0)
             self._hear(self._solve, told, votes, first, good, self.shares[best < FAMILIAR])
         if told_story(told):
-            _weigh(votes, {name: plausible(first[name].answer, values) for name in votes if name[0] == "calculator"})
-        _weighed(votes)
+            _reweigh(votes, {name: plausible(first[name].answer, values) for name in votes if name[0] == "calculator"})
+        _weighed(votes, told)
         ranked: list[Recalled] = []
         for name in sorted(sorted(votes, key=votes.__getitem__, reverse=True)[:most], key=votes.__getitem__):
             least = ranked[-1].likeness if ranked else 0.0
@@ -187,7 +188,7 @@ class Ranker:
         return scored
 
 
-def _weigh(votes: dict[tuple[str, str], float], likely: Mapping[tuple[str, str], float]) -> None:
+def _reweigh(votes: dict[tuple[str, str], float], likely: Mapping[tuple[str, str], float]) -> None:
     """Give the votes for some answers by how likely each is; together they have as many as before."""
     before = sum(votes[name] for name in likely)
     after = sum(votes[name] * weight for name, weight in likely.items())
@@ -195,19 +196,18 @@ def _weigh(votes: dict[tuple[str, str], float], likely: Mapping[tuple[str, str],
         votes[name] *= weight * before / after if after else 1.0
 
 
-def _weighed(votes: dict[tuple[str, str], float]) -> None:
+def _weighed(votes: dict[tuple[str, str], float], told: str) -> None:
     """Put all answers that refuse harm before all others, or after them, as the votes for all of each say.
 
     There are few such answers and hundreds of others: one for one, a harmless request that sounds like harm is refused
-    for the votes that its many answers share.
+    for the votes that its many answers share. Where ``told`` names what would harm somebody, refusals weigh more.
     """
     refused = {name for name in votes if name[0] == "say" and refuses(name[1])}
     others = votes.keys() - refused
     if not refused or not others:
         return
-    first, last = (
-        (refused, others) if sum(votes[n] for n in refused) > sum(votes[n] for n in others) else (others, refused)
-    )
+    harm = sum(votes[n] for n in refused) * (GRAVE if harms(told) else 1)
+    first, last = (refused, others) if harm > sum(votes[n] for n in others) else (others, refused)
     scale = max(votes[n] for n in first) / max(votes[n] for n in last) / 2
     for name in last if scale < 1 else ():
         votes[name] *= scale

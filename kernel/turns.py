@@ -44,6 +44,12 @@ class Turn:
         """Whether a picture is asked for, and in the likeliest example one was."""
         return self.scene is not None and self.examples[:1] in ([("say", LACKING)], [(TOOL, TOOL)])
 
+    def wordy(self, table: bool) -> bool:
+        """Whether words alone answer: after a note, and where they are likeliest and there is no table or picture."""
+        if self.memo or self.called:
+            return bool(self.memo) and self.called
+        return self.examples[:1] != [] and self.examples[0][0] == "say" and not table and self.scene is None
+
     def sign(self, value: str) -> str:
         """The short name of a value, a new one where it has none; the value itself when there are too many."""
         if value not in self.values:

@@ -87,12 +87,12 @@ def test_a_browser_that_dies_is_told_and_comes_back(act: Any, site: Any) -> None
 
 
 def test_the_embedded_kernel_is_told_of_the_tools_that_it_was_taught_alone(tmp_path: Path) -> None:
-    with LLMOS(home=tmp_path) as system, system.session() as session:
+    with LLMOS(home=tmp_path, remembers=False) as system, system.session() as session:
         assert [tool.name for tool in session.tools if tool.name != "image"] == ["calculator", "python"]
         assert not system.browses
     with LLMOS(model=Scripted([]), home=tmp_path) as system:
         assert not system.browses
-    with LLMOS(home=tmp_path, browser=True) as system, system.session() as session:
+    with LLMOS(home=tmp_path, browser=True, remembers=False) as system, system.session() as session:
         names = [tool.name for tool in session.tools if tool.name != "image"]
     assert names[2:5] == ["browser_search", "browser_open", "browser_read"]
     assert len(names) == 13

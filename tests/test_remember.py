@@ -79,10 +79,12 @@ def test_in_sight_of_others_text_it_asks_and_nobody_means_no(tmp_path: Path) -> 
     assert "others' text was in view" in result.preview
 
 
-def test_the_embedded_kernel_is_not_told_of_the_tools_unless_asked(tmp_path: Path) -> None:
+def test_the_embedded_kernel_only_keeps_notes_unless_asked(tmp_path: Path) -> None:
     with LLMOS(home=tmp_path) as plain, LLMOS(home=tmp_path, remembers=True) as asked:
         assert not plain.has_memory
         with plain.session() as session:
+            assert {t.name for t in session.tools} - {"image", "remember", "recall"} == {"calculator", "python"}
+        with LLMOS(home=tmp_path, remembers=False) as off, off.session() as session:
             assert [t.name for t in session.tools if t.name != "image"] == ["calculator", "python"]
         with asked.session() as session:
             assert {"remember", "recall", "forget", "open_file"} <= {t.name for t in session.tools}
