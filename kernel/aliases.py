@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from llmos.kernel.acts import Past
+from llmos.kernel.acts import Past, read
 from llmos.kernel.answers import answer
 from llmos.kernel.earlier import Spoken, references
 from llmos.kernel.fills import told_whole
@@ -26,6 +26,7 @@ from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.goes_on import goes_on
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
+from llmos.kernel.pager import brought
 from llmos.kernel.recall import Recalled
 from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene, surely
 from llmos.kernel.slots import TIMES, Column, mentions, words
@@ -85,6 +86,15 @@ class Aliases:
         self._spoken: list[Spoken] = []  # where the request speaks of earlier results
         self.messages = [self._told(message) for message in messages]
 
+    @property
+    def shown(self) -> list[Message]:
+        """The messages, examples behind the last request alone: those of earlier ones were for what was done then."""
+        last = max((n for n, m in enumerate(self.messages) if m.role == "user"), default=0)
+        return [
+            replace(m, parts=tuple(p for p in m.parts if p.source.origin != "system")) if m.role == "user" and n < last else m
+            for n, m in enumerate(self.messages)
+        ]
+
     def outward(self, text: str, code: bool = False) -> str:
         """Text with short names, with the things themselves; columns and formulas as Python writes them in ``code``."""
         if code and _VERB.match(text):
@@ -132,7 +142,7 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached = any(p.source.origin in ("file", "library") for p in message.parts)
+            attached = brought(message)
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self._past.turn()
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
@@ -379,7 +389,9 @@ class Aliases:
 
     def _verb(self, code: str) -> str:
         """The code of a table told with its verb, as the likeliest example would; empty where it has none."""
-        found = [v for v in verbs(loaded(code), self.columns) if self._spelled(v) == code]
+        act = read(loaded(code), self.columns)
+        told = [*verbs(loaded(code), self.columns), *([act.said()] if act is not None else [])]
+        found = [v for v in told if self._spelled(v) == code]
         known = [answer for _, answer in self.turn.examples]
         best = min(found, key=lambda v: known.index(g) if (g := f"`{gist(v)}") in known else len(known), default="")
         return self._numbers(f"`{best}") if best else ""

@@ -6,7 +6,7 @@ Everything else is for the embedded kernel, which has the earlier results and co
 from collections.abc import Sequence
 
 from llmos.kernel.acts import Past
-from llmos.kernel.earlier import Spoken, reckoned, unit_of
+from llmos.kernel.earlier import Spoken, reckoned
 from llmos.kernel.going import going
 from llmos.kernel.mentions import said, wanted
 from llmos.kernel.slots import Column
@@ -19,9 +19,7 @@ def goes_on(turn: Turn, columns: Sequence[Column], past: Past, spoken: Sequence[
     if turn.attached or turn.pictured:
         return "", ""
     act = past.act
-    numbers = act.of("n") if act is not None else []
-    unit = unit_of(columns[int(numbers[0][1:]) - 1].name) if numbers and past.last == "python" else ""
-    if expression := reckoned(turn.request, past, spoken, unit):
+    if expression := reckoned(turn.request, past, spoken):
         return "calculator", expression
     if act is None or spoken or past.last != "python":
         return "", ""

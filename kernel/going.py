@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.kernel.acts import Act, Clause, asked_rows, name, plain
-from llmos.kernel.asked import deeds, key, rows
+from llmos.kernel.asked import dated, deeds, key, rows
 from llmos.kernel.going_words import (
     AGAIN,
     BESIDE,
@@ -31,6 +31,7 @@ from llmos.kernel.going_words import (
     PLOTTED,
     SMALL,
     THOSE,
+    TITLED,
     TOP,
     WHEN,
     WHICH,
@@ -57,20 +58,25 @@ class Ask:
     linked: Mapping[int, Sequence[str]]
     free: Sequence[str]
     left: Sequence[str]  # words that nothing explains
+    axes: frozenset[int] = frozenset()  # columns of numbers that name rows: weeks, hours, what was the axis before
 
     def numbers(self) -> list[int]:
         """The number columns it speaks of."""
-        return [n for n in self.meant if self.columns[n - 1].kind in NUMBERS]
+        return [n for n in self.meant if self.columns[n - 1].kind in NUMBERS and n not in self.axes]
 
     def others(self) -> list[int]:
         """The columns of names and times that it speaks of."""
         return [n for n in self.meant if n not in self.numbers()]
 
 
-def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, Sequence[str]]) -> Ask:
+def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, Sequence[str]], act: Act) -> Ask:
     """What a request speaks of; ``bare`` is its text with the values of the table blotted out."""
     meant = mentioned(PARTS.sub(" ", bare), columns)
     explained = {w for of in meant.values() for w in of}
+    explained |= {w for n in act.of("n") for w in words(columns[int(n[1:]) - 1].name)}
+    # Words of a column's name are no measure: the median wait.
+    names = {w for n in meant for w in words(columns[n - 1].name)} & explained
+    text = re.sub(r"[^\W\d_]+", lambda m: "_" if words(m[0])[:1] and words(m[0])[0] in names and CLASSES.fullmatch(m[0].lower()) else m[0], text)
     left = []
     told = CLASSES.sub(" ", PARTS.sub(" ", bare).lower().replace("\u2019", "'"))
     for token in _TOKEN.findall(told):
@@ -80,7 +86,10 @@ def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, S
         left.append(token.strip("'.-"))
     spent = {number for one in rows(text, columns, linked) for number in one.numbers}
     free = [n for n in _NUMBER.findall(text) if n.strip(".,") not in spent]
-    return Ask(text, columns, list(meant), linked, [n.strip(".,") for n in free], left)
+    before = {int(n[1:]) for n in act.of("x") + ([] if act.chart else act.of("c"))}
+    axes = frozenset(n for n in meant if n in before or (dated(columns[n - 1]) and len(meant) > 1) or (
+        dated(columns[n - 1]) and (NAMED.search(text) or re.search(r"(?i)\b(?:by|per|each) ", text))))  # fmt: skip
+    return Ask(text, columns, list(meant), linked, [n.strip(".,") for n in free], left, axes)
 
 
 def going(
@@ -90,9 +99,12 @@ def going(
 
     ``verb`` is what the likeliest example does.
     """
+    if titled := TITLED.match(text) if act.chart else None:
+        words_ = titled["t"].strip(" .!\"'\u201c\u201d")
+        return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
     if len(text.split()) > MOST or AGAIN.search(text):
         return ""
-    ask = asks(text, bare, columns, linked)
+    ask = asks(text, bare, columns, linked, act)
     if ask.left and not _valued(ask, act):
         return _told(_named(ask, act)) if ITS.search(text) and len(ask.left) < 3 else ""
     ask = ask if not ask.left else replace(ask, linked={**linked, _value_column(act): [_spoken(ask)]})
@@ -254,14 +266,14 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
     if aggregate and not (large or small) and y:
         kept = _rows(ask, before)
         return Act(aggregate, (y,), kept)
-    if (large or small) and y and bool(large) != bool(small):
+    if bool(large) != bool(small) and (y or act.verb in ("counts", "common", "rare")):
         return _extreme(ask, act, y, bool(small))
     if WHICH.match(text) or WHEN.search(text):
         return _which(ask, act, y)
-    if COUNTED.search(text) and (ask.linked or THOSE.search(text)) and not ask.numbers() and not ITS.search(text):
-        if act.verb in ("rows", "count", "pick", "portion", "names", "counts") or ask.linked:
-            return Act("rows", (), _rows(ask, before if THOSE.search(text) or act.verb in ("rows", "count") else ()))
-    if HOW.search(text) and not ask.numbers() and not ask.linked and act.verb in ("most", "least", "second"):
+    own = rows(text, ask.columns, ask.linked)
+    if COUNTED.search(text) and (own or THOSE.search(text)) and not ask.numbers() and not ITS.search(text):
+        return Act("rows", (), _rows(ask, before if THOSE.search(text) or act.verb in ("rows", "count") else ()))
+    if HOW.search(text) and set(numbers) <= set(act.of("n")) and not own and act.verb in ("most", "least", "second"):
         return replace(act, result="")
     return _other(ask, act, numbers)
 
@@ -297,7 +309,8 @@ def _which(ask: Ask, act: Act, y: str) -> Act | None:
 
 def _named(ask: Ask, act: Act) -> Act | None:
     """Another column of the one that was found before: ``how long was that episode``."""
-    numbers = ask.numbers() or deeds(ask.text, ask.columns)[:1] or [n for n in ask.others() if f"#{n}" not in act.given]
+    told = deeds(ask.text, ask.columns)[:1] if re.search(r"(?i)\bhow [a-z]+\b", ask.text) else []
+    numbers = (told if len(told) == 1 and HOW.search(ask.text) and not COUNTED.search(ask.text) else []) or ask.numbers() or [n for n in ask.others() if f"#{n}" not in act.given]
     x, found = act.of("xc"), name(act)
     if act.verb == "lookup":
         found = act.of("v")[0].strip("'")

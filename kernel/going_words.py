@@ -77,3 +77,7 @@ PARTS = re.compile(r"(?i)\bi mean(?! the (?:mean|average))\b|\binstead of (?:the
 LEADS = re.compile(
     r"(?i)(?:ok(?:ay)?|so|hmm|right|no|sorry|wait|alright)?,? ?(?:(?:and|now|what|how|same|only|just|or|but|also|then|then)\b|for\b|in\b|of\b|[A-Z][\w' .-]+\?*$|(?:[^\W\d]+[ ]?){1,3}\?$)"
 )
+TITLED = re.compile(
+    r"(?i)(?:(?:and|now|then|please|pls|ok|could you|can you|,) *)*(?:call|name|title|entitle|headline|caption)"
+    r" (?:it|that|this|the (?:chart|plot|graph|figure|diagram|picture))(?: as| to)?:? (?P<t>.+)$"
+)

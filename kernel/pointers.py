@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 
 from llmos.kernel.aliases import Aliases
-from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups, key, ordered, rows, settled
+from llmos.kernel.asked import about, amounts, asked_for, dated, deeds, filters, groups, key, ordered, rows, settled
 from llmos.kernel.bits import Bits, pack
 from llmos.kernel.mentions import said, wanted
 from llmos.kernel.recall import kind_of
@@ -74,6 +74,10 @@ class Pointers:
         self._unused = "".join(sign for sign, numbers in self._signs.items() if not numbers)
         self._values = sorted(_spans(aliases.turn.request))
         numbers = [n for n in self._meant if self._columns[n - 1].kind in NUMBERS]
+        # Weeks are no amount where there is another.
+        self._dated = [n for n in numbers if dated(self._columns[n - 1])]
+        self._dated = self._dated if len(self._dated) < len(numbers) else []
+        numbers = [n for n in numbers if n not in self._dated]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
         against = (
@@ -109,10 +113,9 @@ class Pointers:
         first = self._first(aliases.turn)
         self.tool = {"calculator": "calculator", "say": "", TOOL: TOOL}.get(first, "python") if first else ""
         self.silent = first == "say"
-        if aliases.turn.going[0]:
-            # What goes on from before is certain: it is done, and then told.
-            self.tool = "" if aliases.turn.called else aliases.turn.going[0]
-            self.silent = aliases.turn.called and bool(aliases.sentence)
+        # What goes on from before is certain: it is done, and then told. What was done is told once.
+        self.tool = self.tool if aliases.turn.called else aliases.turn.going[0] or self.tool
+        self.silent = bool(aliases.sentence) if aliases.turn.called else self.silent and not aliases.turn.going[0]
         self._turn, self._sentence = aliases.turn, aliases.sentence.encode()
 
     def _of_table(self, turn: Turn) -> bool:
@@ -212,6 +215,7 @@ class Pointers:
             fits = fitting(at.role, at.used, self._columns, self._meant, self._turn.attached)
             if at.verb in CHARTS and self._chart:
                 fits = self._again(at) or fits
+            fits = [n for n in fits if at.role != "n" or n not in self._dated] or fits
             grouped = "c" in FIXED.get(at.verb, ("",))[0]
             if at.role == ("c" if grouped else "x") and at.verb != "scatter":
                 # Groups are lines over time, or bars.
@@ -245,6 +249,8 @@ class Pointers:
 
     def _axis(self, at: Place, fits: Sequence[int]) -> Sequence[int]:
         """The columns, of those that fit, that are an axis as the request has it."""
+        if self._dated and at.verb != "scatter":
+            return self._dated
         said = set(fits) & set(self._meant)
         if at.verb in ("plot", "scatter") and self._pair:
             fits = self._pair

@@ -55,7 +55,7 @@ class EmbeddedWire:
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
         """See :func:`render`; with short names for what the conversation names (see aliases)."""
-        return render(self.aliases(messages, tools).messages, tools, self.codec)
+        return render(self.aliases(messages, tools).shown, tools, self.codec)
 
     def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
         """The short names of a conversation."""
