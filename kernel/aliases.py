@@ -27,6 +27,7 @@ from llmos.kernel.goes_on import goes_on
 from llmos.kernel.literals import literals
 from llmos.kernel.mentions import spoken
 from llmos.kernel.pager import brought
+from llmos.kernel.parts import SAID, parted
 from llmos.kernel.recall import Recalled
 from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene, surely
 from llmos.kernel.slots import TIMES, Column, mentions, words
@@ -84,7 +85,8 @@ class Aliases:
         self._done: dict[str, str] = {}  # the code of the last calls, with short names
         self._past = Past()
         self._spoken: list[Spoken] = []  # where the request speaks of earlier results
-        self.messages = [self._told(message) for message in messages]
+        self._answered = ""  # the answers to the parts of a request that were done (see parts)
+        self.messages = [self._told(message) for message in parted(messages)]
 
     @property
     def shown(self) -> list[Message]:
@@ -177,10 +179,13 @@ class Aliases:
                 self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
             if tool == TOOL and self.turn.scene is not None:
                 self.sentence = self._words(_TAKEN.sub(r"\1 ", self.turn.scene.sentence(message.text)))
+            self.sentence = f"{self._answered} {self.sentence}".strip() if self.sentence else ""
             return told
         if message.role == "assistant":
             self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
             sentence, self.sentence = self.sentence, ""
+            if not message.calls:
+                self._answered = self.outward(sentence) if message.parts and message.parts[0].source == SAID else ""
             codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
             self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
             calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)

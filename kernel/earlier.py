@@ -97,7 +97,7 @@ _CUE = re.compile(
 )
 _LEFT_OUT = re.compile(
     rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)|doubled|halved|squared|tripled"
-    r"|rounded|with (?:another |a further )?\d|split (?:between|among|by)|divided\b|at \d))"
+    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract) \d[\d.]*[\s.?!]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 

@@ -140,7 +140,9 @@ class Pointers:
         self._which = asked_for(aliases.turn.told)
         found = [(kind, answer[1:].split(" ")[0]) for kind, answer in aliases.turn.examples]
         # It is asked of the table however few of its words were taught.
-        self._asks = aliases.turn.attached and found[:1] != [] and found[0][0] == "table" and found[0][1] in ASKED
+        near = aliases.turn.attached or (self._columns != [] and (self._likeness or [0])[0] >= SURELY)
+        self._asks = near and found[:1] != [] and found[0][0] in ("table", "change") and found[0][1] in ASKED
+        self._asks = self._asks and (aliases.turn.attached or not asks_picture(aliases.turn.told))
         sure = [
             verb
             for (kind, verb), likeness in zip(found, self._likeness, strict=True)
