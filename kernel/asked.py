@@ -194,6 +194,8 @@ def settled(
     )
     # Groups are named as such, by a value of theirs, or not meant.
     grouped = _EACH.search(request) or pair or (not linked and any(columns[n - 1].repeats for n in others))
+    one_row = any(len(v) == 1 and not columns[n - 1].repeats for n, v in linked.items())
+    many_rows = _KINDS.search(request) is not None
     found: dict[str, None] = {}
     for likely in verbs:
         verb = _fitted(likely, linked, numbers, columns, pair)
@@ -201,6 +203,8 @@ def settled(
             verb = _UNGROUPED.get(verb, verb)
         if many:
             verb = _COUNTED.get(verb, verb)
+        if verb in ("earliest", "latest", "names", "kinds", "first") and amount and one_row and not many_rows:
+            verb = "lookup"
         if verb in ("kinds", "values", "counts") and amount and not _KINDS.search(request) and not grouped:
             verb = "rows"
         if verb in ("rows", "names", "lookup") and amount and not numbers and not (verb == "lookup" and linked):

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 # Words for the last result, and beginnings that leave it out.
 _THAT = re.compile(
     r"(?i)(?:\b(?:it|that|this|(?:the|your) (?:last |previous )?(?:result|answer|number|total|sum)|the latter)\b"
-    r"(?! (?:is|was|looks|helps|works)\b)"
+    r"(?! (?:is|was|looks|helps|works)\b)|\bits\b(?= (?:square|cube|root|half|double|third|quarter))"
     r"|^(?:(?:and|now|then|ok|so),? )*(?=(?:plus|minus|times|divided by|multiplied by|to the power)\b))"
 )
 _PAIR = re.compile(
@@ -33,7 +33,7 @@ _ALONE = re.compile(
     r"(?i)^(?:(?:and|so|ok|now|then|hm+|what(?:'s| is| was|s)|whats|give me|tell me),? )*(?:the |their )?"
     r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference|rise|drop|decrease)"
     r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
-    r"|together|combined|both together|all together|both|by how (?:much|many)(?: percent| per cent|%)?"
+    r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent| per cent|%)?"
     r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that|they) \w+(?: up| down)?| is that)?)"
     r"[\s?.!]*$"
 )
@@ -79,8 +79,10 @@ def references(text: str, past: Past) -> list[Spoken]:
         if (found := _ALONE.search(text)) and (not cued or past.alike()):
             end = len(text.rstrip(" ?.!"))
             return [Spoken(end, end, tuple(last), " of " if "together" not in text else " ")]
-    if cued and not _CUE.search(text) and not _measured(text, past):
+    if cued and not _CUE.search(text) and not _measured(text, past) and not _LEFT_OUT.match(text):
         return []
+    if cued and re.search(_PERCENT, text) and not re.search(r"\d", text):
+        return []  # of all rows, which the table tells
     if found := _THAT.search(text):
         blank = not found[0].strip() or found[0].endswith(" ")
         return [Spoken(found.start(), found.end(), (last[-1],), "", " " if blank else "")]
@@ -97,7 +99,7 @@ _CUE = re.compile(
 )
 _LEFT_OUT = re.compile(
     rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)|doubled|halved|squared|tripled"
-    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract) \d[\d.]*[\s.?!]*$|split (?:between|among|by)|divided\b|at \d))"
+    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 

@@ -26,10 +26,12 @@ from llmos.kernel.going_words import (
     MAX,
     MEANS,
     NAMED,
+    OF_ALL,
     ORDER,
     PARTS,
     PLOTTED,
     SMALL,
+    SPLIT,
     THOSE,
     TITLED,
     TOP,
@@ -84,6 +86,12 @@ def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, S
         if not word.strip("_") or word in FILLERS or _NUMBER.fullmatch(word) or set(words(word)) <= explained:
             continue
         left.append(token.strip("'.-"))
+    # A word that one column alone has speaks of it: the second quarter of faults_q1 and faults_q2.
+    for word in list(left):
+        own = [n for n, c in enumerate(columns, 1) if word in words(c.name)]
+        if len(own) == 1:
+            meant.setdefault(own[0], {word})
+            left.remove(word)
     spent = {number for one in rows(text, columns, linked) for number in one.numbers}
     free = [n for n in _NUMBER.findall(text) if n.strip(".,") not in spent]
     before = {int(n[1:]) for n in act.of("x") + ([] if act.chart else act.of("c"))}
@@ -102,9 +110,13 @@ def going(
     if titled := TITLED.match(text) if act.chart else None:
         words_ = titled["t"].strip(" .!\"'\u201c\u201d")
         return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
+    if len(text.split()) <= MOST and (share := _portion(text, act)):
+        return _told(share)
     if len(text.split()) > MOST or AGAIN.search(text):
         return ""
     ask = asks(text, bare, columns, linked, act)
+    if len(ask.left) == 1 and ask.linked and THOSE.search(text):
+        ask = replace(ask, left=())
     if ask.left and not _valued(ask, act):
         return _told(_named(ask, act)) if ITS.search(text) and len(ask.left) < 3 else ""
     ask = ask if not ask.left else replace(ask, linked={**linked, _value_column(act): [_spoken(ask)]})
@@ -141,7 +153,7 @@ def _value_column(act: Act) -> int:
 def _valued(ask: Ask, act: Act) -> bool:
     """Whether the words left over are another value in place of the one before."""
     column = _value_column(act)
-    if not column or column in ask.linked or len(ask.left) > 4 or not LEADS.match(ask.text):
+    if not column or ask.linked or len(ask.left) > 4 or not LEADS.match(ask.text) or THOSE.search(ask.text):
         return False
     if ask.columns[column - 1].kind in NUMBERS or _aggregate(ask.text) or LARGE.search(ask.text):
         return False
@@ -174,19 +186,30 @@ def _clean(clauses: Sequence[Clause], *columns: str) -> tuple[Clause, ...]:
     return tuple(c for c in clauses if c[1] not in columns)
 
 
+def _portion(text: str, act: Act) -> Act | None:
+    """Of the rows that were counted, how many of all they are in percent."""
+    kept = asked_rows(act)
+    if not (kept and act.verb in ("rows", "count") and OF_ALL.search(text)):
+        return None
+    *rest, (word, *column_and_value) = kept
+    return Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
+
+
 # --- charts
 
 
 def _chart(ask: Ask, act: Act) -> Act | None:
     """The chart before as the request has it, or one of what was asked before."""
     base = act if act.verb in CHARTS else _plotted(act, ask)
-    if base is None:
-        return None
+    if base is None or base.verb not in CHARTS:
+        return base if base is not None and base.verb != act.verb else None
     kind = next((verb for pattern, verb in KINDS if pattern.search(ask.text)), base.verb)
     x, *ys = base.given
     if numbers := [f"#{n}" for n in ask.numbers() if f"#{n}" != x]:
         ys = [*ys, *(n for n in numbers if n not in ys)] if BESIDE.search(ask.text) else numbers
     if others := [f"#{n}" for n in ask.others() if n not in ask.linked]:
+        if len(others) == 1 and others[0] != x and SPLIT.search(ask.text) and ask.columns[int(x[1:]) - 1].kind in TIMES:
+            return Act("lines", (x, others[0], ys[0]))
         if len(others) > 1 or re.search(r"(?i)\bfor (?:each|every)\b|\bsplit\b|\bcolou?r", ask.text):
             return None
         x = others[0]
@@ -213,6 +236,9 @@ def _chart(ask: Ask, act: Act) -> Act | None:
 def _plotted(act: Act, ask: Ask) -> Act | None:
     """A plain chart of the columns that a question or another chart was of."""
     numbers, axes = act.of("n"), act.of("xc")
+    grouped = {"means": "averages", "totals": "sums", "counts": "tally"}.get(act.verb, "")
+    if grouped and not ask.meant and not ask.linked and not ask.free and not act.rows:
+        return Act(grouped, act.given)
     numbers = numbers or [f"#{n}" for n in ask.numbers()[:1]]
     axis = _axis(ask, numbers, axes)
     if not numbers or not axis or act.verb in ("correlation", "ratio"):
@@ -266,7 +292,7 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
     if aggregate and not (large or small) and y:
         kept = _rows(ask, before)
         return Act(aggregate, (y,), kept)
-    if bool(large) != bool(small) and (y or act.verb in ("counts", "common", "rare")):
+    if bool(large) != bool(small) and (y or act.verb in ("counts", "common", "rare", "tally")):
         return _extreme(ask, act, y, bool(small))
     if WHICH.match(text) or WHEN.search(text):
         return _which(ask, act, y)
@@ -281,12 +307,12 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
 def _extreme(ask: Ask, act: Act, y: str, small: bool) -> Act | None:
     """The most or the least, with whose it is where that is asked or was."""
     before = _rows(ask, asked_rows(act))
-    grouped = {"topsum": "lowsum", "topmean": "lowmean", "lowsum": "topsum", "lowmean": "topmean", "totals": "", "means": ""}
+    grouped = ("topsum", "lowsum", "totals", "sums", "topmean", "lowmean", "means", "averages")
     x = _axis(ask, [y], act.of("xc") if act.verb != "lookup" else ())
     if act.verb in grouped and act.of("c"):
-        verb = ("low" if small else "top") + ("mean" if "mean" in act.verb else "sum")
+        verb = ("low" if small else "top") + ("mean" if "mean" in act.verb or act.verb == "averages" else "sum")
         return Act(verb, (act.of("c")[0], y), _clean(before, act.of("c")[0]))
-    if act.verb in ("counts", "common", "rare"):
+    if act.verb in ("counts", "common", "rare", "tally"):
         return Act("rare" if small else "common", (act.of("c")[0],), before)
     if ask.numbers() == [] and MAX.search(ask.text) and not NAMED.search(ask.text):
         return Act("lowest" if small else "highest", (y,), before)

@@ -4,7 +4,18 @@ import re
 
 # Words that say nothing of what is asked.
 FILLERS = frozenset(
-    ["a", "about", "ah", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "for", "from", "get", "give", "had", "has", "have", "having", "hm", "hmm", "how", "hows", "i", "if", "in", "instead", "into", "is", "it", "its", "just", "kindly", "like", "make", "me", "meant", "mind", "my", "no", "nope", "not", "now", "of", "off", "oh", "ok", "okay", "on", "one", "ones", "only", "or", "other", "our", "out", "over", "pls", "plz", "please", "put", "rather", "same", "say", "see", "show", "so", "sorry", "tell", "than", "thank", "thanks", "that", "thats", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "us", "use", "want", "was", "we", "well", "were", "what", "whats", "when", "where", "which", "who", "whos", "whose", "will", "with", "would", "yeah", "yes", "you", "your", "hey", "hi", "actually", "again", "wait", "oops", "make", "made", "column", "columns", "number", "numbers", "value", "values", "row", "rows", "data", "table", "year", "years", "there's", "that's", "what's", "time", "again", "let's", "lets", "need", "here", "try", "do", "per", "each", "much", "many", "happen", "happened", "came", "come", "comes", "go", "goes", "look", "looks", "take", "through", "till", "until", "since", "after", "before", "between", "up", "down", "ones", "case", "figure", "figures", "sort", "kind", "thing", "things", "bit", "my", "own", "still", "next", "first", "altogether", "exactly", "precisely", "alone", "specifically", "regarding", "concerning", "during", "within", "long"]
+    """
+    a about actually add added split after again ah all alone alright also altogether an and another any are as as-is at be been
+    before between bit but by came can case color colour column columns come comes concerning could data did
+    different do does doing done down during each enough entire exactly figure figures fine first for from get give
+    go goes group groups had happen happened has have having here hey hi hm hmm how hows i if in instead into is it
+    its just kind kindly let's lets like long look looks made make many me meant mind much my need next no nope not
+    now number numbers of off often oh ok okay on one ones only oops or other our out over own per period please pls
+    plz precisely put rather regarding region right row rows same say see show since so sorry sort span specifically
+    still table take tell than thank thanks that that's thats the their them then there there's these they thing
+    things this those through till time timeframe to too try until up us use value values wait want was we well were
+    what what's whats when where which who whole whos whose will with within would yeah year years yes you your
+    """.split()
 )
 _COLORS = (
     "red|green|blue|orange|purple|black|pink|brown|gr[ae]y|teal|navy|gold|yellow|violet|turquoise|magenta|cyan|maroon"
@@ -39,7 +50,7 @@ AGAIN = re.compile(
     r"(?i)\b(?:undo|revert|trend\w*|regression|extrapolat\w*|extend|continue|smooth\w*|rolling|moving|titles?|heading"
     r"|labels?|axis|axes|grid\w*|markers?|rotat\w*|bins?|legend|hist\w*|box ?plot|whiskers?|percent\w*|%|half|double|twice|triple"
     r"|difference|ratio|times|divided?|multipl\w+|plus|minus|subtract|square\w*|cube\w*|convert|round\w*|between (?:those|these|them|the)"
-    r"|(?:those|these|the) two|both|together|combined|why|explain|correlat\w*|scatter.* by|stacked)\b|[+*/^=]"
+    r"|(?:those|these|the) two|both|together|combined|why|(?:does|do|did)\b.*\bmean|explain|correlat\w*|scatter.* by|stacked)\b|[+*/^=]"
 )
 ORDER = re.compile(r"(?i)\b(?:sort\w*|order(?:ed)?|rank\w*|descending|(?:big|large|high|tall)\w*(?: one| bar)?s? first)\b")
 _N = r"\d{1,3}"
@@ -80,4 +91,8 @@ LEADS = re.compile(
 TITLED = re.compile(
     r"(?i)(?:(?:and|now|then|please|pls|ok|could you|can you|,) *)*(?:call|name|title|entitle|headline|caption)"
     r" (?:it|that|this|the (?:chart|plot|graph|figure|diagram|picture))(?: as| to)?:? (?P<t>.+)$"
+)
+SPLIT = re.compile(r"(?i)\b(?:split|each|every|per|separat\w*|break (?:it |that )?down|broken down|grouped?|by)\b")
+OF_ALL = re.compile(
+    r"(?i)^(?!.*\d)(?=.*(?:\bper ?cent|%|\bpct\b|\bshare\b|\bproportion\b|\bfraction\b)).*\b(?:that|it|those|they|all|everything|whole|total|in)\b"
 )

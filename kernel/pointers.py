@@ -76,7 +76,7 @@ class Pointers:
         numbers = [n for n in self._meant if self._columns[n - 1].kind in NUMBERS]
         # Weeks are no amount where there is another.
         self._dated = [n for n in numbers if dated(self._columns[n - 1])]
-        self._dated = self._dated if len(self._dated) < len(numbers) else []
+        self._dated = self._dated if len(self._dated) < len(numbers) and not _AGAINST.search(aliases.turn.request) else []
         numbers = [n for n in numbers if n not in self._dated]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
