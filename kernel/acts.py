@@ -1,6 +1,6 @@
 """What was done in a session, for requests that go on from it: verbs with what they were done to, and calculations.
 
-A verb is read back from its code, with all the rows and the manner of a chart. Knows verbs, neither models nor requests.
+A verb is read back from its code, with all the rows and the manner of a chart. Knows verbs, no models and no requests.
 """
 
 import re
@@ -98,7 +98,6 @@ class Past:
         pair = self.acts[-2:]
         return len(pair) == 2 and pair[0].verb == pair[1].verb and not pair[0].chart
 
-
     def reckoned(self, expression: str, result: str) -> None:
         """A calculation was done."""
         self.last, self._new = "calculator", True
@@ -141,7 +140,16 @@ def figure(act: Act) -> str:
 def name(act: Act) -> str:
     """What was found to be the most, the least or the like; empty where nothing was."""
     lines = act.result.strip().splitlines()
-    if len(lines) != 2 or act.verb not in ("most", "least", "second", "topsum", "lowsum", "topmean", "lowmean", "common"):
+    if len(lines) != 2 or act.verb not in (
+        "most",
+        "least",
+        "second",
+        "topsum",
+        "lowsum",
+        "topmean",
+        "lowmean",
+        "common",
+    ):
         return ""
     return lines[1].rsplit(",", 1)[0].strip('"') if "," in lines[1] else ""
 
@@ -241,3 +249,9 @@ def unit_of(column: str) -> str:
     """What a column's name says its numbers are measured in; empty where it says nothing."""
     found = [w for w in re.findall(r"[a-z]+2?", column.lower()) if w in _UNIT_OF]
     return _UNIT_OF[found[-1]] if found else ""
+
+
+def code_verb(text: str) -> str:
+    """The verb that is being done at the end of a text; empty where there is none, or it is not whole."""
+    said = text[text.rfind("`") + 1 :]
+    return said.split(" ")[0] if "`" in text else ""

@@ -25,13 +25,12 @@ from llmos.kernel.formulas import formulas, pythonic
 from llmos.kernel.formulas import told as with_sign
 from llmos.kernel.goes_on import goes_on
 from llmos.kernel.literals import literals
-from llmos.kernel.mentions import spoken
 from llmos.kernel.pager import brought
 from llmos.kernel.parts import SAID, parted
 from llmos.kernel.recall import Recalled
 from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene, surely
-from llmos.kernel.slots import TIMES, Column, mentions, words
-from llmos.kernel.telling import among, changed, each, own_words, quoted, topic
+from llmos.kernel.slots import TIMES, Column, mentions
+from llmos.kernel.telling import among, changed, each, latest, one_year, own_words, quoted, topic, without
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
@@ -55,10 +54,6 @@ _SURELY = 0.5  # how like a request what is said without a tool has to be, where
 _NOTHING = re.compile(r"I do not (?:know|understand)|I cannot know")
 _LOOSE = re.compile(r"(?i)one|two|three")
 _TOP = re.compile(r"(?i)\b(?:top|bottom|first|last|best|worst|lowest|highest|biggest|largest|smallest|the)\s+$")
-_IN_YEAR = re.compile(
-    r"(?i)(?:\b(?:in|of|for|during|year)|^) ?@(\d+)\b(?! (?:to|and|through|thru|until|till|on|onwards?)\b|-)"
-)
-_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 _MOST_RESULTS = 12  # of a result's numbers get names
 _READ = 4_000  # characters of a request in which columns are looked for
@@ -90,12 +85,8 @@ class Aliases:
 
     @property
     def shown(self) -> list[Message]:
-        """The messages, examples behind the last request alone: those of earlier ones were for what was done then."""
-        last = max((n for n, m in enumerate(self.messages) if m.role == "user"), default=0)
-        return [
-            replace(m, parts=tuple(p for p in m.parts if p.source.origin != "system")) if m.role == "user" and n < last else m
-            for n, m in enumerate(self.messages)
-        ]
+        """The messages as the kernel reads them."""
+        return latest(self.messages)
 
     def outward(self, text: str, code: bool = False) -> str:
         """Text with short names, with the things themselves; columns and formulas as Python writes them in ``code``."""
@@ -149,14 +140,14 @@ class Aliases:
             self._past.turn()
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(own_words(heard))
-            year = self._one_year(self.turn.told)
+            year = one_year(self.turn.told, self.columns, self.turn.values)
             self.turn.year = int(year[1]) if year else 0
             asked = self.turn.told.replace(year[0], "") if year else self.turn.told
             timed = attached and not year and any(c.kind in TIMES for c in self.columns)
             if timed and not asks_picture(asked):
                 asked = timeless(asked, self.turn.values)
-            self.turn.gist = self._without(asked)
-            self.turn.bare = self._without(self.turn.request, "_")
+            self.turn.gist = without(asked, self.columns)
+            self.turn.bare = without(self.turn.request, self.columns, "_")
             self.turn.scene = self._scene()
             self.turn.kinds = self._kinds()
             found = self._examples(self.turn) if self._examples else ()
@@ -230,23 +221,6 @@ class Aliases:
             return ""
         # A result of several lines is read out whole.
         return self._words(text.replace(result, self.turn.sign(result)) if "\n" in result else text)
-
-    def _one_year(self, told: str) -> re.Match[str] | None:
-        """Where a request names the one year of a table with several rows for each that it is about."""
-        found = list(_IN_YEAR.finditer(told)) if any(c.kind == "year" and c.repeats for c in self.columns) else []
-        return found[0] if len(found) == 1 and _YEAR.fullmatch(self.turn.values[int(found[0][1]) - 1]) else None
-
-    def _without(self, text: str, blot: str = "") -> str:
-        """A text without the values of a table that it speaks of, but for those that are a column's name as well.
-
-        Which they are tells nothing of what is asked, and they are no columns: the SEC is no second.
-        """
-        names = {w for c in self.columns for w in words(c.name)}
-        found = {text[start:end] for c in self.columns for _, start, end in spoken(text, c.values)}
-        for value in sorted(found, key=len, reverse=True):
-            if not names.issuperset(words(value)):
-                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda m: blot * len(m[0]), text, flags=re.I)
-        return text
 
     def _kinds(self) -> tuple[str, ...]:
         if self.columns and self.turn.scene is not None and surely(self.turn.request):
@@ -329,7 +303,7 @@ class Aliases:
         """A request, with signs for the columns, numbers and days that it speaks of."""
         text = _TAKEN.sub(r"\1 ", text)
         found = [(m.start(), m.end(), m[0]) for name in self._files for m in re.finditer(re.escape(name), text)]
-        for start, end, number in mentions(self._without(text[:_READ], "_"), self.columns):
+        for start, end, number in mentions(without(text[:_READ], self.columns, "_"), self.columns):
             if not any(start < e and s < end for s, e, _ in found):
                 found.append((start, end, f"#{number}"))
         # Where there is a table, letters name axes.

@@ -269,6 +269,12 @@ def dated(column: Column) -> bool:
     return column.kind in NUMBERS and bool(_names(column) & _DATED)
 
 
+def naming(numbers: Sequence[int], columns: Sequence[Column]) -> list[int]:
+    """Of number columns those that name the rows, such as weeks, where there is another that tells of an amount."""
+    named = [n for n in numbers if dated(columns[n - 1])]
+    return named if len(named) < len(numbers) else []
+
+
 def key(column: Column) -> bool:
     """Whether a column only numbers its rows."""
     return _KEYS.fullmatch(column.name) is not None

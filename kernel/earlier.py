@@ -23,31 +23,46 @@ _THAT = re.compile(
 )
 _PAIR = re.compile(
     r"(?i)\b(?:the|those|these|that|my|your)? ?(?:last )?(?:two|both)(?: of (?:them|those|these))?"
-    r"(?: (?:numbers?|results?|values?|figures?|amounts?|years?|answers?|totals?|counts?|averages?|of them))?(?=[\s?.!,]*$|"
+    r"(?: (?:numbers?|results?|values?|figures?|amounts?|years?|answers?|totals?|counts?|averages?"
+    r"|of them))?(?=[\s?.!,]*$|"
     r" (?:up|together|in|as|and|then|please|pls|combined|differ|times|times?|years?|make|come)\b)"
-    r"|\b(?:(?<=between )|(?<=sum of )|(?<=total of )|(?<=add )|(?<=average of )|(?<=difference of ))(?:them|those|these)\b"
+    r"|\b(?:(?<=between )|(?<=sum of )|(?<=total of )|(?<=add )|(?<=average of )|(?<=difference of ))(?:them|those"
+    r"|these)\b"
     r"(?=[\s?.!,]*$| (?:up|together|then|please|pls)\b)"
 )
-_ORDINAL = re.compile(r"(?i)\bthe (?:(?P<b>second|latter|last|later|other)|(?P<a>first|former|earlier))(?: (?:one|number|result|value))?\b")  # fmt: skip  # noqa: E501
+_ORDINAL = re.compile(
+    r"(?i)\bthe (?:(?P<b>second|latter|last|later|other)|(?P<a>first|former|earlier))(?: (?:one|number|result"
+    r"|value))?\b"
+)
 _ALONE = re.compile(
     r"(?i)^(?:(?:and|so|ok|now|then|hm+|what(?:'s| is| was|s)|whats|give me|tell me),? )*(?:the |their )?"
-    r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference|rise|drop|decrease)"
+    r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference"
+    r"|rise|drop|decrease)"
     r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
-    r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent| per cent|%)?"
-    r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that|they) \w+(?: up| down)?| is that)?)"
+    r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent"
+    r"|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent"
+    r"| per cent|%)?"
+    r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that"
+    r"|they) \w+(?: up| down)?| is that)?)"
     r"[\s?.!]*$"
 )
 _PERCENT = r"(?:percent(?:age)?|per ?cent|pct|%)"
-_DOWN = re.compile(r"(?i)\b(?:drop\w*|fall|fell|fallen|decreas\w*|shr[aiu]nk\w*|declin\w*|lower|less|fewer|smaller|lost|los[es]\w*|down)\b")  # fmt: skip  # noqa: E501
+_DOWN = re.compile(
+    r"(?i)\b(?:drop\w*|fall|fell|fallen|decreas\w*|shr[aiu]nk\w*|declin\w*|lower|less|fewer|smaller|lost|los[es]\w*"
+    r"|down)\b"
+)
 _GREW = re.compile(
-    r"(?i)\b(?:r[io]se\w*|risen|gr[eo]w\w*|increas\w*|chang\w*|clim\w*|gain\w*|up|more|higher|bigger|larger|greater|growth|above)\b"
+    r"(?i)\b(?:r[io]se\w*|risen|gr[eo]w\w*|increas\w*|chang\w*|clim\w*|gain\w*|up|more|higher|bigger|larger|greater"
+    r"|growth|above)\b"
 )
 _FILL = re.compile(
-    r"(?i)\b(?:and|what|about|how|for|the|now|then|ok|okay|please|pls|plz|same|with|is|of|if|it|were|was|be|would|also|too|do|just|but"
+    r"(?i)\b(?:and|what|about|how|for|the|now|then|ok|okay|please|pls|plz|same|with|is|of|if|it|were|was|be|would"
+    r"|also|too|do|just|but"
     r"|at|in|that|thanks|so|again|make|instead|to|a|only|on|much|whats|hmm)\b|what's|[?.!,;:]"
 )
 _IN_UNIT = re.compile(
-    r"(?i)(?:(?:and|so|now|ok|please|can you|could you|what(?:'s| is)(?: that| it)?|how (?:much|many) is (?:that|it)|that|it|give me|show me"
+    r"(?i)(?:(?:and|so|now|ok|please|can you|could you|what(?:'s| is)(?: that| it)?|how (?:much|many) is (?:that"
+    r"|it)|that|it|give me|show me"
     r"|convert|tell me|as|expressed|or),? )*(?=(?:in|to|into|as|how many) \|)"
 )
 _CURRENCY = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|yen|rupees?|crowns?|kroner|kronor|pesos?|\w{3})"
@@ -92,14 +107,19 @@ def references(text: str, past: Past) -> list[Spoken]:
 
 
 _CUE = re.compile(
-    rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d|\d ?%|\btimes\b|\bdivid|\bmultipl"
-    rf"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to|into) {_CURRENCY} at\b|\bround"
+    rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d"
+    r"|\d ?%|\btimes\b|\bdivid|\bmultipl"
+    r"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to"
+    rf"|into) {_CURRENCY} at\b|\bround"
     rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|\bas a {_PERCENT}"
     r"|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
 )
 _LEFT_OUT = re.compile(
-    rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)|doubled|halved|squared|tripled"
-    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
+    rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)"
+    r"|doubled|halved|squared|tripled"
+    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less"
+    r"|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
+    r"|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 
@@ -174,14 +194,20 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -
     if percent:
         if re.search(r"\boff\b|\bless\b|\bminus\b|discount|\bcut\b|reduc|\bdrop|\bfall|\bdown\b|lower", low):
             return f"{r} * (1 - {k}%)"
-        if re.search(r"\bplus\b|\badd|\bmore\b|\bon top\b|\btip\b|\btax\b|\bvat\b|increas|\brise|\bup\b|extra|rais", low):
+        if re.search(
+            r"\bplus\b|\badd|\bmore\b|\bon top\b|\btip\b|\btax\b|\bvat\b|increas|\brise|\bup\b|extra|rais", low
+        ):
             return f"{r} * (1 + {k}%)"
         return f"{k}% * {r}" if re.search(r"\bof\b", low) else ""
     if re.search(rf"\b(?:{_PERCENT}) of {re.escape(k)}\b|{_PERCENT} of (?:the )?\d|out of|share of \d", low):
         return f"{r} / {k} * 100"
     if re.search(_PERCENT, low):
         return ""
-    if re.search(rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b|\beach (?:costs|is)", low):
+    if re.search(
+        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b"
+        r"|\beach (?:costs|is)",
+        low,
+    ):
         return f"{r} * {k}"
     if re.search(r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d", low):
         return f"{r} / {k}"
@@ -224,14 +250,26 @@ def _other(text: str, past: Past, numbers: Sequence[tuple[str, bool]]) -> str:
     if left:
         units = [p.text for p in pieces(text) if p.unit]
         if numbers or not to or " ".join(units) != " ".join(left):
-            if len(numbers) == 1 and to and units and [u.lower() for u in left] == [units[0].lower()] and len(given) == 1:
+            if (
+                len(numbers) == 1
+                and to
+                and units
+                and [u.lower() for u in left] == [units[0].lower()]
+                and len(given) == 1
+            ):
                 return f"{numbers[0][0]} {units[0]}{before[to.start() :]}"
             return ""
         return f"{before[: to.start(1)]}{units[0]}"
-    if not numbers or not re.match(r"(?i)(?:ok(?:ay)?,? |so )?(?:and|what about|how about|now|same|what if|or|then|for|with)\b", text):
+    if not numbers or not re.match(
+        r"(?i)(?:ok(?:ay)?,? |so )?(?:and|what about|how about|now|same|what if|or|then|for|with)\b", text
+    ):
         return ""
     signs = [(start, end) for start, end, percent in given if percent == numbers[0][1]]
-    if len({p for _, p in numbers}) != 1 or len(numbers) > len(signs) or (len(numbers) > 1 and len(numbers) != len(signs)):
+    if (
+        len({p for _, p in numbers}) != 1
+        or len(numbers) > len(signs)
+        or (len(numbers) > 1 and len(numbers) != len(signs))
+    ):
         return ""
     made, at = "", 0
     for (start, end), (number, _) in zip(signs, numbers, strict=False):

@@ -1,4 +1,4 @@
-"""What a request that goes on from an earlier one asks of a table: ``and in 2019?``, ``which one was it?``, ``as bars``.
+"""What a request that goes on from an earlier one asks of a table: ``and in 2019?``, ``which was it?``, ``as bars``.
 
 Such a request names what is other than before; all else is as it was: the verb, the columns, which rows, how it was
 drawn. Where its words say more than that it is no such request, and nothing is told. Knows English, no models.
@@ -78,7 +78,11 @@ def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, S
     explained |= {w for n in act.of("n") for w in words(columns[int(n[1:]) - 1].name)}
     # Words of a column's name are no measure: the median wait.
     names = {w for n in meant for w in words(columns[n - 1].name)} & explained
-    text = re.sub(r"[^\W\d_]+", lambda m: "_" if words(m[0])[:1] and words(m[0])[0] in names and CLASSES.fullmatch(m[0].lower()) else m[0], text)
+    text = re.sub(
+        r"[^\W\d_]+",
+        lambda m: "_" if words(m[0])[:1] and words(m[0])[0] in names and CLASSES.fullmatch(m[0].lower()) else m[0],
+        text,
+    )
     left = []
     told = CLASSES.sub(" ", PARTS.sub(" ", bare).lower().replace("\u2019", "'"))
     for token in _TOKEN.findall(told):
@@ -192,7 +196,9 @@ def _portion(text: str, act: Act) -> Act | None:
     if not (kept and act.verb in ("rows", "count") and OF_ALL.search(text)):
         return None
     *rest, (word, *column_and_value) = kept
-    return Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
+    return (
+        Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
+    )
 
 
 # --- charts
@@ -323,7 +329,9 @@ def _extreme(ask: Ask, act: Act, y: str, small: bool) -> Act | None:
 
 def _which(ask: Ask, act: Act, y: str) -> Act | None:
     """Which row it was, of what was the highest or the lowest."""
-    verb = {"highest": "most", "lowest": "least", "most": "most", "least": "least", "second": "second"}.get(act.verb, "")
+    verb = {"highest": "most", "lowest": "least", "most": "most", "least": "least", "second": "second"}.get(
+        act.verb, ""
+    )
     numbers = act.of("n")
     if not verb or not numbers or (y and y != numbers[0]):
         return None
@@ -336,7 +344,11 @@ def _which(ask: Ask, act: Act, y: str) -> Act | None:
 def _named(ask: Ask, act: Act) -> Act | None:
     """Another column of the one that was found before: ``how long was that episode``."""
     told = deeds(ask.text, ask.columns)[:1] if re.search(r"(?i)\bhow [a-z]+\b", ask.text) else []
-    numbers = (told if len(told) == 1 and HOW.search(ask.text) and not COUNTED.search(ask.text) else []) or ask.numbers() or [n for n in ask.others() if f"#{n}" not in act.given]
+    numbers = (
+        (told if len(told) == 1 and HOW.search(ask.text) and not COUNTED.search(ask.text) else [])
+        or ask.numbers()
+        or [n for n in ask.others() if f"#{n}" not in act.given]
+    )
     x, found = act.of("xc"), name(act)
     if act.verb == "lookup":
         found = act.of("v")[0].strip("'")

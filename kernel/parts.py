@@ -13,7 +13,8 @@ SAID = Source("kernel", "part")  # of what stands for the answer to a part that 
 MOST = 4
 _WORDS = 45
 _DOES = (
-    r"(?:please |also |finally |i want |can you |could you )*(?:plot|draw|chart|graph|visuali[sz]e|show|make|multiply|divide|add|subtract|convert"
+    r"(?:please |also |finally |i want |can you |could you )*(?:plot|draw|chart|graph|visuali[sz]e|show|make"
+    r"|multiply|divide|add|subtract|convert"
     r"|tell|give|compute|calculate|work out|find|sort|turn|round|halve|double|list|compare|say|name|explain|take"
     r"|which|who|when|what(?! (?:was|is|were|are) (?:it|that|they)\b)|how(?! (?:high|low|much|big|small|long|far)"
     r" (?:was|is|were|did|are) (?:it|that|this|they)\b)|an? (?:\w+ )?(?:\w+ )?(?:chart|plot|graph|histogram|line)\b"
@@ -22,11 +23,13 @@ _DOES = (
 _NEXT = re.compile(
     rf"(?i)(?:[,;.?!]\s*|\s+)(?:and\s+)?(?:then|afterwards|after that|next)\b,?\s+(?={_DOES})"
     rf"|[;.?!]\s+(?:(?:also|and|finally|now)\b,?\s+)?(?={_DOES})"
-    r"|,?\s+and\s+(?:also\s+|finally\s+)?(?=(?:please )?(?:plot|draw|chart|graph|multiply|divide|convert|tell me|give me|show (?:me )?(?:it|them|that|a )|make (?:it|a )"
+    r"|,?\s+and\s+(?:also\s+|finally\s+)?(?=(?:please )?(?:plot|draw|chart|graph|multiply|divide|convert|tell me"
+    r"|give me|show (?:me )?(?:it|them|that|a )|make (?:it|a )"
     r"|which\b|who\b|how many\b(?! (?:was|were|is|are) (?:it|that|they|there)\b)|what(?:'s| is| was) the\b))"
 )
 _ASKS = re.compile(
-    rf"(?i)(?:{_DOES}|total|average|mean|sum|median|highest|lowest|in (?:which|what)|at (?:which|what)|on (?:which|what)|(?:the )?(?:number|count) of|is|are|was|were|do|does|did|the)\b"
+    rf"(?i)(?:{_DOES}|total|average|mean|sum|median|highest|lowest|in (?:which|what)|at (?:which|what)|on (?:which"
+    r"|what)|(?:the )?(?:number|count) of|is|are|was|were|do|does|did|the)\b"
 )
 
 

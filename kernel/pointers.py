@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 
+from llmos.kernel.acts import code_verb
 from llmos.kernel.aliases import Aliases
-from llmos.kernel.asked import about, amounts, asked_for, dated, deeds, filters, groups, key, ordered, rows, settled
+from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups, key, naming, ordered, rows, settled
 from llmos.kernel.bits import Bits, pack
-from llmos.kernel.mentions import said, wanted
+from llmos.kernel.mentions import said, spans, wanted
 from llmos.kernel.recall import kind_of
 from llmos.kernel.scene import SCENE, TOOL
 from llmos.kernel.slots import NUMBERS, TIMES, fitting, mentioned
@@ -64,19 +65,16 @@ class Pointers:
                 self._signs[kind_of(value)].append(n)
         self._examples = [kind for kind, _ in aliases.turn.examples]
         self._likeness = aliases.turn.likeness
-        spoken = {
-            n: wanted(aliases.turn.told, said(aliases.turn.told, c.values)) for n, c in enumerate(self._columns, 1)
-        }
+        told = aliases.turn.told
+        spoken = {n: wanted(told, said(told, c.values)) for n, c in enumerate(self._columns, 1)}
         self._linked = {n: values for n, values in spoken.items() if values}
         self._filters = list(filters(self._columns, aliases.turn.year, self._linked))
         self._sure = self._likely(aliases)
         self._constants = UNSAID | {v[:4] for v in aliases.turn.values if re.match(r"(?:1[89]|20)\d\d(?!\d)", v)}
         self._unused = "".join(sign for sign, numbers in self._signs.items() if not numbers)
-        self._values = sorted(_spans(aliases.turn.request))
+        self._values = sorted(spans(aliases.turn.request))
         numbers = [n for n in self._meant if self._columns[n - 1].kind in NUMBERS]
-        # Weeks are no amount where there is another.
-        self._dated = [n for n in numbers if dated(self._columns[n - 1])]
-        self._dated = self._dated if len(self._dated) < len(numbers) and not _AGAINST.search(aliases.turn.request) else []
+        self._dated = [] if _AGAINST.search(aliases.turn.request) else naming(numbers, self._columns)
         numbers = [n for n in numbers if n not in self._dated]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
@@ -140,9 +138,11 @@ class Pointers:
         self._which = asked_for(aliases.turn.told)
         found = [(kind, answer[1:].split(" ")[0]) for kind, answer in aliases.turn.examples]
         # It is asked of the table however few of its words were taught.
-        near = aliases.turn.attached or (self._columns != [] and (self._likeness or [0])[0] >= SURELY)
-        self._asks = near and found[:1] != [] and found[0][0] in ("table", "change") and found[0][1] in ASKED
-        self._asks = self._asks and (aliases.turn.attached or not asks_picture(aliases.turn.told))
+        asked = found[:1] != [] and found[0][0] in ("table", "change") and found[0][1] in ASKED
+        goes_on = (
+            bool(self._columns) and not asks_picture(aliases.turn.told) and max(self._likeness, default=0) >= SURELY
+        )
+        self._asks = asked and (aliases.turn.attached or goes_on)
         sure = [
             verb
             for (kind, verb), likeness in zip(found, self._likeness, strict=True)
@@ -401,15 +401,3 @@ class Pointers:
             ids.append(self._vocabulary.point)
         wanted = pack(ids, self._vocabulary.size)
         return wanted | self._vocabulary.others if optional or begun in known else wanted
-
-
-def code_verb(text: str) -> str:
-    """The verb that is being done at the end of a text; empty where there is none, or it is not whole."""
-    said = text[text.rfind("`") + 1 :]
-    return said.split(" ")[0] if "`" in text else ""
-
-
-def _spans(request: str, most: int = 8) -> set[str]:
-    """Every run of words of a request, for the values it may name."""
-    found = [(m.start(), m.end()) for m in re.finditer(r"[^\s,;:?!.'\"()]+(?:\.[^\s,;:?!.'\"()]+)*", request)]
-    return {request[a : found[j][1]] for i, (a, _) in enumerate(found) for j in range(i, min(i + most, len(found)))}

@@ -5,9 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from llmos.kernel.mentions import spoken
+from llmos.kernel.slots import Column, words
 from llmos.kernel.types import Message, Part
 
 _TITLE = re.compile(r"""title\(\s*(['"])(.+?)\1""")
+_IN_YEAR = re.compile(
+    r"(?i)(?:\b(?:in|of|for|during|year)|^) ?@(\d+)\b(?! (?:to|and|through|thru|until|till|on|onwards?)\b|-)"
+)
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _LOADED = re.compile(r"""load\(\s*(['"])(.+?)\1""")
 
 
@@ -45,3 +51,33 @@ def topic(code: str) -> str:
     if found is None:
         return ""
     return " ".join(re.findall(r"[^\W_]+", re.sub(r"\.\w+$", "", found[2].rsplit("/", 1)[-1])))
+
+
+def latest(messages: Sequence[Message]) -> list[Message]:
+    """The messages, examples behind the last request alone: those of earlier ones were for what was done then."""
+    last = max((n for n, m in enumerate(messages) if m.role == "user"), default=0)
+    return [_plain(m) if m.role == "user" and n < last else m for n, m in enumerate(messages)]
+
+
+def _plain(message: Message) -> Message:
+    """A request without examples."""
+    return replace(message, parts=tuple(p for p in message.parts if p.source.origin != "system"))
+
+
+def one_year(told: str, columns: Sequence[Column], values: Sequence[str]) -> re.Match[str] | None:
+    """Where a request names the one year of a table with several rows for each that it is about."""
+    found = list(_IN_YEAR.finditer(told)) if any(c.kind == "year" and c.repeats for c in columns) else []
+    return found[0] if len(found) == 1 and _YEAR.fullmatch(values[int(found[0][1]) - 1]) else None
+
+
+def without(text: str, columns: Sequence[Column], blot: str = "") -> str:
+    """A text without the values of a table that it speaks of, but for those that are a column's name as well.
+
+    Which they are tells nothing of what is asked, and they are no columns: the SEC is no second.
+    """
+    names = {w for c in columns for w in words(c.name)}
+    found = {text[start:end] for c in columns for _, start, end in spoken(text, c.values)}
+    for value in sorted(found, key=len, reverse=True):
+        if not names.issuperset(words(value)):
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda m: blot * len(m[0]), text, flags=re.I)
+    return text
