@@ -26,7 +26,7 @@ _CHART = re.compile(
 _ONE = re.compile(rf"df\[({_Q})\](?: (==|>=|<=) ({_V})|\.isin\(\[(.*?)\]\)|\.between\(({_V}), ({_V})\))")
 _BARE = re.compile(r"-?\d[\d.:-]*")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_MEASURED = re.compile(r"(?:.* = )?(-?\d+(?:\.\d+)?)(?: ([^\W\d][\w/^]*))?")
+_MEASURED = re.compile(r"(?:[^=,]* = )?(-?\d+(?:\.\d+)?)(?: ([^\W\d][\w/^]*))?")
 
 
 @dataclass(frozen=True, slots=True)

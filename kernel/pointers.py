@@ -78,12 +78,7 @@ class Pointers:
         numbers = [n for n in numbers if n not in self._dated]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
-        against = (
-            len(numbers) > 1
-            and not timed
-            and not over_time(aliases.turn.request)
-            and _AGAINST.search(aliases.turn.request)
-        )
+        against = len(numbers) > 1 and not timed and not over_time(told) and _AGAINST.search(aliases.turn.request)
         # The groups that are named as such: for each shop, per year.
         each = [(word.lower(), int(n)) for word, n in _EACH.findall(aliases.turn.told)]
         self._each = [n for word, n in each if n not in numbers or (word != "by" and len(numbers) > 1)]
