@@ -211,7 +211,7 @@ def test_the_answer_tells_all_parts() -> None:
     request = asked("total ships, and then a bar chart of ships by port")
     talk = [request, called("total #4"), gave("12"), called("bar #1 #4", load=False), gave("[plot-1.png]")]
     aliases = Aliases(talk)
-    assert aliases.outward(aliases.sentence) == "The sum of ships is 12. Here is the bar chart of ships by port."
+    assert aliases.outward(aliases.sentence) == "The sum of ships is 12. Here is the plot of ships by port."
 
 
 def test_a_request_after_a_table_is_told_what_to_do() -> None:
