@@ -1,6 +1,6 @@
 """What was done in a session, for requests that go on from it: verbs with what they were done to, and calculations.
 
-A verb is read back from its code, with all the rows and the manner of a chart. Knows verbs, neither models nor requests.
+A verb is read back from its code, with all the rows and the manner of a chart. Knows verbs, no models and no requests.
 """
 
 import re
@@ -13,6 +13,9 @@ from llmos.kernel.types import ToolCall
 from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, FIXED, MANNERS, ROWS, Misspelt, loaded, spell, split, verbs
 
 Clause = tuple[str, ...]
+_UNIT_OF = {"km": "km", "kg": "kg", "miles": "miles", "m": "m", "cm": "cm", "mm": "mm", "g": "g", "min": "minutes",
+            "minutes": "minutes", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
+            "litres": "litres", "liters": "litres", "m2": "m2", "mb": "mb", "weeks": "weeks"}  # fmt: skip
 _Q = r"(?:'[^']*'|\"[^\"]*\")"
 _V = rf"(?:{_Q}|-?\d[\d.]*)"
 _CHART = re.compile(
@@ -23,7 +26,7 @@ _CHART = re.compile(
 _ONE = re.compile(rf"df\[({_Q})\](?: (==|>=|<=) ({_V})|\.isin\(\[(.*?)\]\)|\.between\(({_V}), ({_V})\))")
 _BARE = re.compile(r"-?\d[\d.:-]*")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_MEASURED = re.compile(r"(?:.* = )?(-?\d+(?:\.\d+)?)(?: ([^\W\d][\w/^]*))?")
+_MEASURED = re.compile(r"(?:[^=,]* = )?(-?\d+(?:\.\d+)?)(?: ([^\W\d][\w/^]*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Past:
         self.last, self._new = "python", True
         act = replace(act, result=result)
         if not act.chart and (number := figure(act)):
-            self.numbers.append((number, ""))
+            of = act.of("n")
+            self.numbers.append((number, unit_of(columns[int(of[-1][1:]) - 1].name) if of else ""))
             self.sums.append("")
         if act.verb not in CHANGED:
             self.acts.append(act)
@@ -239,3 +243,15 @@ def asked_rows(act: Act) -> tuple[Clause, ...]:
     if act.verb == "compare":
         rows.append(("where", act.of("c")[0], *act.of("v")))
     return tuple(rows)
+
+
+def unit_of(column: str) -> str:
+    """What a column's name says its numbers are measured in; empty where it says nothing."""
+    found = [w for w in re.findall(r"[a-z]+2?", column.lower()) if w in _UNIT_OF]
+    return _UNIT_OF[found[-1]] if found else ""
+
+
+def code_verb(text: str) -> str:
+    """The verb that is being done at the end of a text; empty where there is none, or it is not whole."""
+    said = text[text.rfind("`") + 1 :]
+    return said.split(" ")[0] if "`" in text else ""

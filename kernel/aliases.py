@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmos.kernel.absent import lacking
-from llmos.kernel.acts import Past
+from llmos.kernel.acts import Past, read
 from llmos.kernel.answers import answer
 from llmos.kernel.earlier import Spoken, references
 from llmos.kernel.fills import told_whole
@@ -29,10 +29,12 @@ from llmos.kernel.heard import elsewhere, kinds, one_year, without
 from llmos.kernel.literals import literals
 from llmos.kernel.memo import Memo
 from llmos.kernel.noted import RECALL, REMEMBER
+from llmos.kernel.pager import brought
+from llmos.kernel.parts import SAID, parted
 from llmos.kernel.recall import Recalled
 from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene
 from llmos.kernel.slots import TIMES, Column, mentions
-from llmos.kernel.telling import among, changed, each, own_words, quoted, topic
+from llmos.kernel.telling import among, changed, each, latest, own_words, quoted, topic
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
@@ -83,7 +85,13 @@ class Aliases:
         self._done: dict[str, str] = {}  # the code of the last calls, with short names
         self._past = Past()
         self._spoken: list[Spoken] = []  # where the request speaks of earlier results
-        self.messages = [self._told(message) for message in messages]
+        self._answered = ""  # the answers to the parts of a request that were done (see parts)
+        self.messages = [self._told(message) for message in parted(messages)]
+
+    @property
+    def shown(self) -> list[Message]:
+        """The messages as the kernel reads them."""
+        return latest(self.messages)
 
     def outward(self, text: str, code: bool = False) -> str:
         """Text with short names, with the things themselves; columns and formulas as Python writes them in ``code``."""
@@ -134,7 +142,7 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached = any(p.source.origin in ("file", "library") for p in message.parts)
+            attached = brought(message)
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
             self._past.turn()
@@ -178,10 +186,13 @@ class Aliases:
                 self.sentence = self._plain(self.turn.scene.sentence(message.text))
             if self.turn.memo and tool == self.turn.memo:
                 self.sentence = self._plain(self._memo.found(self.turn, message.text))
+            self.sentence = f"{self._answered} {self.sentence}".strip() if self.sentence else ""
             return told
         if message.role == "assistant":
             self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
             sentence, self.sentence = self.sentence, ""
+            if not message.calls:
+                self._answered = self.outward(sentence) if message.parts and message.parts[0].source == SAID else ""
             codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
             self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
             calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)
@@ -359,7 +370,9 @@ class Aliases:
 
     def _verb(self, code: str) -> str:
         """The code of a table told with its verb, as the likeliest example would; empty where it has none."""
-        found = [v for v in verbs(loaded(code), self.columns) if self._spelled(v) == code]
+        act = read(loaded(code), self.columns)
+        told = [*verbs(loaded(code), self.columns), *([act.said()] if act is not None else [])]
+        found = [v for v in told if self._spelled(v) == code]
         known = [answer for _, answer in self.turn.examples]
         best = min(found, key=lambda v: known.index(g) if (g := f"`{gist(v)}") in known else len(known), default="")
         return self._numbers(f"`{best}") if best else ""

@@ -6,6 +6,7 @@ its last line.
 """
 
 import re
+from calendar import month_name
 from collections.abc import Sequence
 
 from llmos.kernel.kept import cut, sentence
@@ -126,6 +127,8 @@ def answer(said: str, columns: Sequence[Column], result: str) -> str:
         return _chart(verb, rest, plain)
     shown = _QUOTE.sub("", result[1:-1]) if result[:1] in ("[", "(") else result
     last = result.splitlines()[-1].rsplit(",", 1) if result else [""]
+    axis = next((columns[int(w[1:]) - 1].kind for w in rest if re.fullmatch(r"#\d+", w)), "")
+    last[0], shown = _time(last[0], axis), _time(shown, axis)
     at = cut(rest)
     if at < len(rest) and verb == "rows":
         return f"There are {shown} rows{sentence(rest[at:], plain[at:])}."
@@ -136,6 +139,16 @@ def answer(said: str, columns: Sequence[Column], result: str) -> str:
         if rows
         else told
     )
+
+
+def _time(shown: str, kind: str) -> str:
+    """A first day as the month or the quarter that it stands for."""
+    day = re.fullmatch(r"(?:Timestamp\(')?(\d{4})-(\d\d)-01(?: 00:00:00'\))?", shown)
+    if day is None or kind not in ("month", "quarter"):
+        return re.sub(r"Timestamp\('(\d{4}-\d\d-\d\d) 00:00:00'\)", r"\1", shown)
+    if kind == "quarter":
+        return f"{day[1]}Q{(int(day[2]) + 2) // 3}"
+    return f"{month_name[int(day[2])]} {day[1]} ({day[1]}-{day[2]})"
 
 
 def _few(shown: str) -> str:

@@ -40,8 +40,10 @@ _WAYS = {
     "up to": "until",
     "by the end of": "until",
 }
+_DATED_BY = re.compile(r"(?i)\b(?:is|are|was|were|come|comes|came|date|dates|those|ones|one)\s*$")
 _HOW_MANY = re.compile(r"(?i)\b(?:how (?:many|often)|(?:the )?(?:number|count) of|count)\b")
 _LISTED = re.compile(r"(?i)\b(?:which|who|whose|list|show|name (?:them|all|the|those|every)|names|what are)\b")
+_KINDS = re.compile(r"(?i)\b(?:different|distinct|unique|kinds?|types?|sorts?|various|which|values)\b")
 _EACH = re.compile(r"(?i)\b(?:per|each|every|by|grouped?|break ?down|split)\b")
 _WHICH = re.compile(r"(?i)\b(?:which|what|whose|(?:after|in|on|for) how many|at what) (?:[a-z]+ )?#(\d+)")
 _KEYS = re.compile(r"(?i)(?:.*[_\W])?(?:id|key|code|uuid|nr|no)|.*[a-z]I[dD]|rank|index|number")
@@ -147,6 +149,8 @@ def _years(request: str, n: int, plain: bool) -> Iterator[Rows]:
     if len(years) == 1:
         year, word = years[0][2], re.sub(r"\s+", " ", (years[0]["word"] or "").lower())
         way = "since" if years[0]["on"] else _WAYS.get(word, "")
+        if word == "from" and way and not years[0]["on"] and _DATED_BY.search(request[: years[0].start()]):
+            way = ""
         ends = {"since": start, "before": start, "until": end, "after": end}
         told = f"{way} #{n} {ends[way](year)}" if way else ""
         told = told or (f"where #{n} {year}" if plain else f"between #{n} {start(year)} {end(year)}")
@@ -190,6 +194,8 @@ def settled(
     )
     # Groups are named as such, by a value of theirs, or not meant.
     grouped = _EACH.search(request) or pair or (not linked and any(columns[n - 1].repeats for n in others))
+    one_row = any(len(v) == 1 and not columns[n - 1].repeats for n, v in linked.items())
+    many_rows = _KINDS.search(request) is not None
     found: dict[str, None] = {}
     for likely in verbs:
         verb = _fitted(likely, linked, numbers, columns, pair)
@@ -197,6 +203,10 @@ def settled(
             verb = _UNGROUPED.get(verb, verb)
         if many:
             verb = _COUNTED.get(verb, verb)
+        if verb in ("earliest", "latest", "names", "kinds", "first") and amount and one_row and not many_rows:
+            verb = "lookup"
+        if verb in ("kinds", "values", "counts") and amount and not _KINDS.search(request) and not grouped:
+            verb = "rows"
         if verb in ("rows", "names", "lookup") and amount and not numbers and not (verb == "lookup" and linked):
             verb = "total" if summed(request) else verb
         found[turned(verb, request, known) if verb else ""] = None
@@ -252,6 +262,17 @@ def deeds(request: str, columns: Sequence[Column]) -> list[int]:
 
 def _names(column: Column) -> set[str]:
     return {w.lower() for w in re.findall(r"[A-Za-z][a-z]*|[A-Z]+", column.name)} | set(words(column.name))
+
+
+def dated(column: Column) -> bool:
+    """Whether a column of numbers counts weeks, hours or the like, and so names its rows."""
+    return column.kind in NUMBERS and bool(_names(column) & _DATED)
+
+
+def naming(numbers: Sequence[int], columns: Sequence[Column]) -> list[int]:
+    """Of number columns those that name the rows, such as weeks, where there is another that tells of an amount."""
+    named = [n for n in numbers if dated(columns[n - 1])]
+    return named if len(named) < len(numbers) else []
 
 
 def key(column: Column) -> bool:

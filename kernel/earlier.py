@@ -18,36 +18,52 @@ _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 # Words for the last result, and beginnings that leave it out.
 _THAT = re.compile(
     r"(?i)(?:\b(?:it|that|this|(?:the|your) (?:last |previous )?(?:result|answer|number|total|sum)|the latter)\b"
-    r"(?! (?:is|was|looks|helps|works)\b)"
+    r"(?! (?:is|was|looks|helps|works)\b)|\bits\b(?= (?:square|cube|root|half|double|third|quarter))"
     r"|^(?:(?:and|now|then|ok|so),? )*(?=(?:plus|minus|times|divided by|multiplied by|to the power)\b))"
 )
 _PAIR = re.compile(
     r"(?i)\b(?:the|those|these|that|my|your)? ?(?:last )?(?:two|both)(?: of (?:them|those|these))?"
-    r"(?: (?:numbers?|results?|values?|figures?|amounts?|years?|answers?|totals?|counts?|averages?|of them))?(?=[\s?.!,]*$|"
+    r"(?: (?:numbers?|results?|values?|figures?|amounts?|years?|answers?|totals?|counts?|averages?"
+    r"|of them))?(?=[\s?.!,]*$|"
     r" (?:up|together|in|as|and|then|please|pls|combined|differ|times|times?|years?|make|come)\b)"
-    r"|\b(?:(?<=between )|(?<=sum of )|(?<=total of )|(?<=add )|(?<=average of )|(?<=difference of ))(?:them|those|these)\b"
+    r"|\b(?:(?<=between )|(?<=sum of )|(?<=total of )|(?<=add )|(?<=average of )|(?<=difference of ))(?:them|those"
+    r"|these)\b"
     r"(?=[\s?.!,]*$| (?:up|together|then|please|pls)\b)"
 )
-_ORDINAL = re.compile(r"(?i)\bthe (?:(?P<b>second|latter|last|later|other)|(?P<a>first|former|earlier))(?: (?:one|number|result|value))?\b")  # fmt: skip  # noqa: E501
+_ORDINAL = re.compile(
+    r"(?i)\bthe (?:(?P<b>second|latter|last|later|other)|(?P<a>first|former|earlier))(?: (?:one|number|result"
+    r"|value))?\b"
+)
 _ALONE = re.compile(
     r"(?i)^(?:(?:and|so|ok|now|then|hm+|what(?:'s| is| was|s)|whats|give me|tell me),? )*(?:the |their )?"
-    r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference|rise|drop|decrease)"
+    r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference"
+    r"|rise|drop|decrease)"
     r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
-    r"|together|combined|both together|all together|both|by how (?:much|many)(?: percent| per cent|%)?"
-    r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that|they) \w+(?: up| down)?| is that)?)"
+    r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent"
+    r"|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent"
+    r"| per cent|%)?"
+    r"(?: (?:more|less|higher|lower|bigger) (?:is that|was that|was it|is it)| (?:did|has) (?:it|that"
+    r"|they) \w+(?: up| down)?| is that)?)"
     r"[\s?.!]*$"
 )
 _PERCENT = r"(?:percent(?:age)?|per ?cent|pct|%)"
-_DOWN = re.compile(r"(?i)\b(?:drop\w*|fall|fell|fallen|decreas\w*|shr[aiu]nk\w*|declin\w*|lower|less|fewer|smaller|lost|los[es]\w*|down)\b")  # fmt: skip  # noqa: E501
-_GREW = re.compile(
-    r"(?i)\b(?:r[io]se\w*|risen|gr[eo]w\w*|increas\w*|chang\w*|clim\w*|gain\w*|up|more|higher|bigger|larger|greater|growth|above)\b"
+_DOWN = re.compile(
+    r"(?i)\b(?:drop\w*|fall|fell|fallen|decreas\w*|shr[aiu]nk\w*|declin\w*|lower|less|fewer|smaller|lost|los[es]\w*"
+    r"|down)\b"
 )
-_UNIT_OF = {"km": "km", "kg": "kg", "miles": "miles", "m": "m", "cm": "cm", "mm": "mm", "g": "g", "min": "minutes",
-            "minutes": "minutes", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
-            "litres": "litres", "liters": "litres", "m2": "m2", "mb": "mb", "weeks": "weeks"}  # fmt: skip
+_GREW = re.compile(
+    r"(?i)\b(?:r[io]se\w*|risen|gr[eo]w\w*|increas\w*|chang\w*|clim\w*|gain\w*|up|more|higher|bigger|larger|greater"
+    r"|growth|above)\b"
+)
 _FILL = re.compile(
-    r"(?i)\b(?:and|what|about|how|for|the|now|then|ok|okay|please|pls|plz|same|with|is|of|if|it|were|was|be|would|also|too|do|just|but"
+    r"(?i)\b(?:and|what|about|how|for|the|now|then|ok|okay|please|pls|plz|same|with|is|of|if|it|were|was|be|would"
+    r"|also|too|do|just|but"
     r"|at|in|that|thanks|so|again|make|instead|to|a|only|on|much|whats|hmm)\b|what's|[?.!,;:]"
+)
+_IN_UNIT = re.compile(
+    r"(?i)(?:(?:and|so|now|ok|please|can you|could you|what(?:'s| is)(?: that| it)?|how (?:much|many) is (?:that"
+    r"|it)|that|it|give me|show me"
+    r"|convert|tell me|as|expressed|or),? )*(?=(?:in|to|into|as|how many) \|)"
 )
 _CURRENCY = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|yen|rupees?|crowns?|kroner|kronor|pesos?|\w{3})"
 
@@ -78,33 +94,46 @@ def references(text: str, past: Past) -> list[Spoken]:
         if (found := _ALONE.search(text)) and (not cued or past.alike()):
             end = len(text.rstrip(" ?.!"))
             return [Spoken(end, end, tuple(last), " of " if "together" not in text else " ")]
-    if cued and not _CUE.search(text):
+    if cued and not _CUE.search(text) and not _measured(text, past) and not _LEFT_OUT.match(text):
         return []
+    if cued and re.search(_PERCENT, text) and not re.search(r"\d", text):
+        return []  # of all rows, which the table tells
     if found := _THAT.search(text):
         blank = not found[0].strip() or found[0].endswith(" ")
         return [Spoken(found.start(), found.end(), (last[-1],), "", " " if blank else "")]
-    if found := _LEFT_OUT.match(text):
+    if (found := _LEFT_OUT.match(text)) or (found := _measured(text, past)):
         return [Spoken(found.end(), found.end(), (last[-1],), "", " ")]
     return []
 
 
 _CUE = re.compile(
-    rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d|\d ?%|\btimes\b|\bdivid|\bmultipl"
-    rf"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to|into) {_CURRENCY} at\b|\bround"
-    rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|^(?:and |what is that |how much is that |what's that )?in [a-z]+\??$|\bas a {_PERCENT}"
-    r"|\bhow many (?:weeks|months|years|hours|minutes|seconds|days|km|miles|metres|meters|kg|tons|tonnes)\b|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
+    rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d"
+    r"|\d ?%|\btimes\b|\bdivid|\bmultipl"
+    r"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to"
+    rf"|into) {_CURRENCY} at\b|\bround"
+    rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|\bas a {_PERCENT}"
+    r"|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
 )
 _LEFT_OUT = re.compile(
-    rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)|doubled|halved|squared|tripled"
-    r"|rounded|with (?:another |a further )?\d|in [a-z]+\??$|split (?:between|among|by)|divided\b|at \d))"
+    rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)"
+    r"|doubled|halved|squared|tripled"
+    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less"
+    r"|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
+    r"|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 
-def reckoned(text: str, past: Past, spoken: Sequence[Spoken], unit: str = "") -> str:
-    """The calculation that follows from so few words; empty where more may be meant.
+def _measured(text: str, past: Past) -> re.Match[str] | None:
+    """Where another unit is asked for and nothing else."""
+    unit = past.numbers[-1][1]
+    units = [p for p in pieces(text) if p.unit]
+    if not unit or len(units) != 1 or units[0].unit in (unit, ""):
+        return None
+    return _IN_UNIT.match(f"{text[: units[0].start]}|") if not text[units[0].end :].strip(" ?.!") else None
 
-    ``unit``: what the last number is measured in, where that is known.
-    """
+
+def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:
+    """The calculation that follows from so few words; empty where more may be meant."""
     if len(text.split()) > _SHORT:
         return ""
     free = [one for one in literals(text) if not any(s.start < one.end and one.start < s.end for s in spoken)]
@@ -116,7 +145,7 @@ def reckoned(text: str, past: Past, spoken: Sequence[Spoken], unit: str = "") ->
     named = [_bracketed(n) for s in sorted(spoken, key=lambda s: s.start) for n in s.numbers]
     if len(named) == 2:
         return _of_two(text, named, len(spoken) == 2) if not numbers else ""
-    return _of_one(text, named[0], numbers, past.numbers[-1][1] or unit)
+    return _of_one(text, named[0], numbers, past.numbers[-1][1])
 
 
 def _bracketed(number: str) -> str:
@@ -175,7 +204,8 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -
     if re.search(_PERCENT, low):
         return ""
     if re.search(
-        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b|\beach (?:costs|is)",
+        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b"
+        r"|\beach (?:costs|is)",
         low,
     ):
         return f"{r} * {k}"
@@ -254,9 +284,3 @@ def _numbers(expression: str) -> Iterator[tuple[int, int, bool]]:
         percent = expression[m.end() : m.end() + 1] == "%"
         if not (m[0] in ("1", "100") and re.match(r" [-+] |$", expression[m.end() :])):
             yield m.start(), m.end(), percent
-
-
-def unit_of(column: str) -> str:
-    """What a column's name says its numbers are measured in; empty where it says nothing."""
-    found = [w for w in re.findall(r"[a-z]+2?", column.lower()) if w in _UNIT_OF]
-    return _UNIT_OF[found[-1]] if found else ""

@@ -6,10 +6,10 @@ Everything else is for the embedded kernel, which has the earlier results and co
 from collections.abc import Sequence
 
 from llmos.kernel.acts import Past
-from llmos.kernel.earlier import Spoken, reckoned, unit_of
+from llmos.kernel.earlier import Spoken, reckoned
 from llmos.kernel.going import going
 from llmos.kernel.mentions import said, wanted
-from llmos.kernel.slots import Column
+from llmos.kernel.slots import Column, mentioned
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import Misspelt, spell
 
@@ -19,13 +19,13 @@ def goes_on(turn: Turn, columns: Sequence[Column], past: Past, spoken: Sequence[
     if turn.attached or turn.pictured:
         return "", ""
     act = past.act
-    numbers = act.of("n") if act is not None else []
-    unit = unit_of(columns[int(numbers[0][1:]) - 1].name) if numbers and past.last == "python" else ""
-    if expression := reckoned(turn.request, past, spoken, unit):
+    if expression := reckoned(turn.request, past, spoken):
         return "calculator", expression
-    if act is None or spoken or past.last != "python":
+    if act is None or spoken:
         return "", ""
     named = {n: wanted(turn.request, said(turn.request, c.values)) for n, c in enumerate(columns, 1)}
+    if past.last != "python" and not (mentioned(turn.bare, columns) or any(named.values())):
+        return "", ""
     told = going(turn.request, turn.bare, columns, {n: v for n, v in named.items() if v}, act)
     try:
         spell(told, columns)

@@ -1,4 +1,4 @@
-"""What a request that goes on from an earlier one asks of a table: ``and in 2019?``, ``which one was it?``, ``as bars``.
+"""What a request that goes on from an earlier one asks of a table: ``and in 2019?``, ``which was it?``, ``as bars``.
 
 Such a request names what is other than before; all else is as it was: the verb, the columns, which rows, how it was
 drawn. Where its words say more than that it is no such request, and nothing is told. Knows English, no models.
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.kernel.acts import Act, Clause, asked_rows, name, plain
-from llmos.kernel.asked import deeds, key, rows
+from llmos.kernel.asked import dated, deeds, key, rows
 from llmos.kernel.going_words import (
     AGAIN,
     BESIDE,
@@ -26,11 +26,14 @@ from llmos.kernel.going_words import (
     MAX,
     MEANS,
     NAMED,
+    OF_ALL,
     ORDER,
     PARTS,
     PLOTTED,
     SMALL,
+    SPLIT,
     THOSE,
+    TITLED,
     TOP,
     WHEN,
     WHICH,
@@ -57,20 +60,29 @@ class Ask:
     linked: Mapping[int, Sequence[str]]
     free: Sequence[str]
     left: Sequence[str]  # words that nothing explains
+    axes: frozenset[int] = frozenset()  # columns of numbers that name rows: weeks, hours, what was the axis before
 
     def numbers(self) -> list[int]:
         """The number columns it speaks of."""
-        return [n for n in self.meant if self.columns[n - 1].kind in NUMBERS]
+        return [n for n in self.meant if self.columns[n - 1].kind in NUMBERS and n not in self.axes]
 
     def others(self) -> list[int]:
         """The columns of names and times that it speaks of."""
         return [n for n in self.meant if n not in self.numbers()]
 
 
-def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, Sequence[str]]) -> Ask:
+def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, Sequence[str]], act: Act) -> Ask:
     """What a request speaks of; ``bare`` is its text with the values of the table blotted out."""
     meant = mentioned(PARTS.sub(" ", bare), columns)
     explained = {w for of in meant.values() for w in of}
+    explained |= {w for n in act.of("n") for w in words(columns[int(n[1:]) - 1].name)}
+    # Words of a column's name are no measure: the median wait.
+    names = {w for n in meant for w in words(columns[n - 1].name)} & explained
+    text = re.sub(
+        r"[^\W\d_]+",
+        lambda m: "_" if words(m[0])[:1] and words(m[0])[0] in names and CLASSES.fullmatch(m[0].lower()) else m[0],
+        text,
+    )
     left = []
     told = CLASSES.sub(" ", PARTS.sub(" ", bare).lower().replace("\u2019", "'"))
     for token in _TOKEN.findall(told):
@@ -78,9 +90,18 @@ def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, S
         if not word.strip("_") or word in FILLERS or _NUMBER.fullmatch(word) or set(words(word)) <= explained:
             continue
         left.append(token.strip("'.-"))
+    # A word that one column alone has speaks of it: the second quarter of faults_q1 and faults_q2.
+    for word in list(left):
+        own = [n for n, c in enumerate(columns, 1) if word in words(c.name)]
+        if len(own) == 1:
+            meant.setdefault(own[0], {word})
+            left.remove(word)
     spent = {number for one in rows(text, columns, linked) for number in one.numbers}
     free = [n for n in _NUMBER.findall(text) if n.strip(".,") not in spent]
-    return Ask(text, columns, list(meant), linked, [n.strip(".,") for n in free], left)
+    before = {int(n[1:]) for n in act.of("x") + ([] if act.chart else act.of("c"))}
+    axes = frozenset(n for n in meant if n in before or (dated(columns[n - 1]) and len(meant) > 1) or (
+        dated(columns[n - 1]) and (NAMED.search(text) or re.search(r"(?i)\b(?:by|per|each) ", text))))  # fmt: skip
+    return Ask(text, columns, list(meant), linked, [n.strip(".,") for n in free], left, axes)
 
 
 def going(
@@ -90,9 +111,16 @@ def going(
 
     ``verb`` is what the likeliest example does.
     """
+    if titled := TITLED.match(text) if act.chart else None:
+        words_ = titled["t"].strip(" .!\"'\u201c\u201d")
+        return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
+    if len(text.split()) <= MOST and (share := _portion(text, act)):
+        return _told(share)
     if len(text.split()) > MOST or AGAIN.search(text):
         return ""
-    ask = asks(text, bare, columns, linked)
+    ask = asks(text, bare, columns, linked, act)
+    if len(ask.left) == 1 and ask.linked and THOSE.search(text):
+        ask = replace(ask, left=())
     if ask.left and not _valued(ask, act):
         return _told(_named(ask, act)) if ITS.search(text) and len(ask.left) < 3 else ""
     ask = ask if not ask.left else replace(ask, linked={**linked, _value_column(act): [_spoken(ask)]})
@@ -129,7 +157,7 @@ def _value_column(act: Act) -> int:
 def _valued(ask: Ask, act: Act) -> bool:
     """Whether the words left over are another value in place of the one before."""
     column = _value_column(act)
-    if not column or column in ask.linked or len(ask.left) > 4 or not LEADS.match(ask.text):
+    if not column or ask.linked or len(ask.left) > 4 or not LEADS.match(ask.text) or THOSE.search(ask.text):
         return False
     if ask.columns[column - 1].kind in NUMBERS or _aggregate(ask.text) or LARGE.search(ask.text):
         return False
@@ -162,19 +190,32 @@ def _clean(clauses: Sequence[Clause], *columns: str) -> tuple[Clause, ...]:
     return tuple(c for c in clauses if c[1] not in columns)
 
 
+def _portion(text: str, act: Act) -> Act | None:
+    """Of the rows that were counted, how many of all they are in percent."""
+    kept = asked_rows(act)
+    if not (kept and act.verb in ("rows", "count") and OF_ALL.search(text)):
+        return None
+    *rest, (word, *column_and_value) = kept
+    return (
+        Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
+    )
+
+
 # --- charts
 
 
 def _chart(ask: Ask, act: Act) -> Act | None:
     """The chart before as the request has it, or one of what was asked before."""
     base = act if act.verb in CHARTS else _plotted(act, ask)
-    if base is None:
-        return None
+    if base is None or base.verb not in CHARTS:
+        return base if base is not None and base.verb != act.verb else None
     kind = next((verb for pattern, verb in KINDS if pattern.search(ask.text)), base.verb)
     x, *ys = base.given
     if numbers := [f"#{n}" for n in ask.numbers() if f"#{n}" != x]:
         ys = [*ys, *(n for n in numbers if n not in ys)] if BESIDE.search(ask.text) else numbers
     if others := [f"#{n}" for n in ask.others() if n not in ask.linked]:
+        if len(others) == 1 and others[0] != x and SPLIT.search(ask.text) and ask.columns[int(x[1:]) - 1].kind in TIMES:
+            return Act("lines", (x, others[0], ys[0]))
         if len(others) > 1 or re.search(r"(?i)\bfor (?:each|every)\b|\bsplit\b|\bcolou?r", ask.text):
             return None
         x = others[0]
@@ -201,6 +242,9 @@ def _chart(ask: Ask, act: Act) -> Act | None:
 def _plotted(act: Act, ask: Ask) -> Act | None:
     """A plain chart of the columns that a question or another chart was of."""
     numbers, axes = act.of("n"), act.of("xc")
+    grouped = {"means": "averages", "totals": "sums", "counts": "tally"}.get(act.verb, "")
+    if grouped and not ask.meant and not ask.linked and not ask.free and not act.rows:
+        return Act(grouped, act.given)
     numbers = numbers or [f"#{n}" for n in ask.numbers()[:1]]
     axis = _axis(ask, numbers, axes)
     if not numbers or not axis or act.verb in ("correlation", "ratio"):
@@ -254,14 +298,14 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
     if aggregate and not (large or small) and y:
         kept = _rows(ask, before)
         return Act(aggregate, (y,), kept)
-    if (large or small) and y and bool(large) != bool(small):
+    if bool(large) != bool(small) and (y or act.verb in ("counts", "common", "rare", "tally")):
         return _extreme(ask, act, y, bool(small))
     if WHICH.match(text) or WHEN.search(text):
         return _which(ask, act, y)
-    if COUNTED.search(text) and (ask.linked or THOSE.search(text)) and not ask.numbers() and not ITS.search(text):
-        if act.verb in ("rows", "count", "pick", "portion", "names", "counts") or ask.linked:
-            return Act("rows", (), _rows(ask, before if THOSE.search(text) or act.verb in ("rows", "count") else ()))
-    if HOW.search(text) and not ask.numbers() and not ask.linked and act.verb in ("most", "least", "second"):
+    own = rows(text, ask.columns, ask.linked)
+    if COUNTED.search(text) and (own or THOSE.search(text)) and not ask.numbers() and not ITS.search(text):
+        return Act("rows", (), _rows(ask, before if THOSE.search(text) or act.verb in ("rows", "count") else ()))
+    if HOW.search(text) and set(numbers) <= set(act.of("n")) and not own and act.verb in ("most", "least", "second"):
         return replace(act, result="")
     return _other(ask, act, numbers)
 
@@ -269,19 +313,12 @@ def _question(ask: Ask, act: Act, verb: str) -> Act | None:
 def _extreme(ask: Ask, act: Act, y: str, small: bool) -> Act | None:
     """The most or the least, with whose it is where that is asked or was."""
     before = _rows(ask, asked_rows(act))
-    grouped = {
-        "topsum": "lowsum",
-        "topmean": "lowmean",
-        "lowsum": "topsum",
-        "lowmean": "topmean",
-        "totals": "",
-        "means": "",
-    }
+    grouped = ("topsum", "lowsum", "totals", "sums", "topmean", "lowmean", "means", "averages")
     x = _axis(ask, [y], act.of("xc") if act.verb != "lookup" else ())
     if act.verb in grouped and act.of("c"):
-        verb = ("low" if small else "top") + ("mean" if "mean" in act.verb else "sum")
+        verb = ("low" if small else "top") + ("mean" if "mean" in act.verb or act.verb == "averages" else "sum")
         return Act(verb, (act.of("c")[0], y), _clean(before, act.of("c")[0]))
-    if act.verb in ("counts", "common", "rare"):
+    if act.verb in ("counts", "common", "rare", "tally"):
         return Act("rare" if small else "common", (act.of("c")[0],), before)
     if ask.numbers() == [] and MAX.search(ask.text) and not NAMED.search(ask.text):
         return Act("lowest" if small else "highest", (y,), before)
@@ -306,7 +343,12 @@ def _which(ask: Ask, act: Act, y: str) -> Act | None:
 
 def _named(ask: Ask, act: Act) -> Act | None:
     """Another column of the one that was found before: ``how long was that episode``."""
-    numbers = ask.numbers() or deeds(ask.text, ask.columns)[:1] or [n for n in ask.others() if f"#{n}" not in act.given]
+    told = deeds(ask.text, ask.columns)[:1] if re.search(r"(?i)\bhow [a-z]+\b", ask.text) else []
+    numbers = (
+        (told if len(told) == 1 and HOW.search(ask.text) and not COUNTED.search(ask.text) else [])
+        or ask.numbers()
+        or [n for n in ask.others() if f"#{n}" not in act.given]
+    )
     x, found = act.of("xc"), name(act)
     if act.verb == "lookup":
         found = act.of("v")[0].strip("'")

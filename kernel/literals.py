@@ -47,7 +47,7 @@ _FORMS = {
     "month_first": rf"\b{_MONTH}\s+{_DAY},?\s+(\d{{4}})\b",
     "day_only": rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?!\w)",
     "month_only": rf"\b{_MONTH}\s+{_DAY}\b(?![.:/]?\d)",
-    "number": r"(?<![A-Za-z_\d.])(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+|(?=\.\d))(\.\d+)?"
+    "number": r"(?<![A-Za-z_\d.])(?!\d{4}-?[Qq][1-4])(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+|(?=\.\d))(\.\d+)?"
     r"(?:\s?(thousand|million|billion|mio|mn|bn)\b|(k)\b)?",
     "words": rf"\b(?:half\s+)?(?:{_SAID}(?<=[\s-])(?:{_THOUSAND})|{_SAID}(?<![\s-])|{_THOUSAND})",
 }

@@ -88,3 +88,9 @@ def slip(one: str, other: str) -> bool:
     if a == f"{b}s" or b == f"{a}s":
         return False
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
+
+
+def spans(request: str, most: int = 8) -> set[str]:
+    """Every run of words of a request, for the values it may name."""
+    found = [(m.start(), m.end()) for m in re.finditer(r"[^\s,;:?!.'\"()]+(?:\.[^\s,;:?!.'\"()]+)*", request)]
+    return {request[a : found[j][1]] for i, (a, _) in enumerate(found) for j in range(i, min(i + most, len(found)))}

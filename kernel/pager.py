@@ -13,6 +13,7 @@ from llmos.kernel.context import Count, history
 from llmos.kernel.labels import context_label
 from llmos.kernel.types import Event, Label, Message, Part, Pinned, Request, Result, Source, Text
 
+SUMMARY = Source("memory", "summary")
 BIG = 300  # characters of a result that an earlier turn keeps
 _LINES, _WORDS = 8, 60  # turns told in the summary, characters of each request and answer
 _ROOM = 100  # tokens of the window for each turn told
@@ -47,12 +48,12 @@ def page(
     first = Message("system", (Part(system, Source("system")),))
     turns, lines, stay = _turns(events), min(_LINES, room // _ROOM), _pinned(events)
 
-    def kept(newest: int, slim: bool = True) -> list[Message]:
+    def kept(newest: int, slim: bool = True, files: bool = True) -> list[Message]:
         older = list(enumerate(turns[: len(turns) - newest], 1))
         shown = [*(t for _, t in older if t[0].id in stay), *turns[len(turns) - newest : -1]]
         messages = [m for turn in shown for m in _slim(history(turn), slim)]
         gone = [(n, t) for n, t in older if t[0].id not in stay]
-        return [first, *_summed(gone, [*messages, *history(turns[-1])], lines)]
+        return [first, *_summed(gone, [*messages, *history(turns[-1])], lines, files)]
 
     def leave(numbers: Iterable[int]) -> None:
         for number in sorted(n for n in numbers if n not in done):
@@ -70,6 +71,9 @@ def page(
     messages = kept(newest)
     size = count(messages)
     leave({*gone, *big, *_next(turns, stay, room * sum(len(m.text) for m in messages) / max(size, 1))})
+    if size > room:
+        messages = kept(newest, files=False)
+        size = count(messages)
     if size > room:
         numbered = [(n, t) for n, t in enumerate(turns[:-1], 1) if t[0].id not in stay]
         held = [m for t in turns[:-1] if t[0].id in stay for m in _slim(history(t), True)]
@@ -167,14 +171,27 @@ def _has_big(turn: Sequence[Event]) -> bool:
     return any(isinstance(e, Result) and len(e.result.preview) > BIG for e in turn)
 
 
-def _summed(gone: Sequence[tuple[int, Sequence[Event]]], messages: list[Message], most: int) -> list[Message]:
-    """The messages, the first request after a summary of the turns that are gone, each with its number."""
+def _summed(
+    gone: Sequence[tuple[int, Sequence[Event]]], messages: list[Message], most: int, files: bool = False
+) -> list[Message]:
+    """The messages, the first request after a summary of the turns that are gone, each with its number.
+
+    With ``files`` the previews of those that came last stay before it: what is asked next is asked of them.
+    """
     if not gone or not messages:
         return messages
     head = f"({len(gone)} earlier turn{'s' * (len(gone) > 1)} left the context; recall brings back what was said)"
     lines = [f"turn {n}: {_short(turn)}" for n, turn in gone[max(len(gone) - most, 0) :]]
-    summary = Part("\n".join((head, *lines)), Source("memory", "summary"))
-    return [replace(messages[0], parts=(summary, *messages[0].parts)), *messages[1:]]
+    summary = Part("\n".join((head, *lines)), SUMMARY)
+    with_files = [e for _, turn in gone for e in turn if isinstance(e, Request) and e.attachments] if files else []
+    shown = [Part(a.preview, a.source) for e in with_files[-1:] for a in e.attachments]
+    return [replace(messages[0], parts=(*shown, summary, *messages[0].parts)), *messages[1:]]
+
+
+def brought(message: Message) -> bool:
+    """Whether a file or a table came with a request itself, and not with one before it that left."""
+    left = next((n for n, p in enumerate(message.parts) if p.source == SUMMARY), -1)
+    return any(p.source.origin in ("file", "library") for p in message.parts[left + 1 :])
 
 
 def _short(turn: Sequence[Event]) -> str:

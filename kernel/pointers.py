@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 
+from llmos.kernel.acts import code_verb
 from llmos.kernel.aliases import Aliases
-from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups, key, ordered, rows, settled
+from llmos.kernel.asked import about, amounts, asked_for, deeds, filters, groups, key, naming, ordered, rows, settled
 from llmos.kernel.bits import Bits, pack
-from llmos.kernel.mentions import said, wanted
+from llmos.kernel.mentions import said, spans, wanted
 from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.recall import kind_of
 from llmos.kernel.scene import SCENE, TOOL
@@ -67,20 +68,20 @@ class Pointers:
                 self._signs[kind_of(value)].append(n)
         self._examples = [kind for kind, _ in aliases.turn.examples]
         self._likeness = aliases.turn.likeness
-        spoken = {
-            n: wanted(aliases.turn.told, said(aliases.turn.told, c.values)) for n, c in enumerate(self._columns, 1)
-        }
+        told = aliases.turn.told
+        spoken = {n: wanted(told, said(told, c.values)) for n, c in enumerate(self._columns, 1)}
         self._linked = {n: values for n, values in spoken.items() if values}
         self._filters = list(filters(self._columns, aliases.turn.year, self._linked))
         self._sure = self._likely(aliases)
         self._constants = UNSAID | {v[:4] for v in aliases.turn.values if re.match(r"(?:1[89]|20)\d\d(?!\d)", v)}
         self._unused = "".join(sign for sign, numbers in self._signs.items() if not numbers)
-        self._values = sorted(_spans(aliases.turn.request))
+        self._values = sorted(spans(aliases.turn.request))
         numbers = [n for n in self._meant if self._columns[n - 1].kind in NUMBERS]
+        self._dated = [] if _AGAINST.search(aliases.turn.request) else naming(numbers, self._columns)
+        numbers = [n for n in numbers if n not in self._dated]
         # Two numbers are set against each other, or drawn beside each other.
         timed = any(self._columns[n - 1].kind in TIMES for n in self._meant)
-        request = aliases.turn.request
-        against = len(numbers) > 1 and not timed and not over_time(request) and _AGAINST.search(request)
+        against = len(numbers) > 1 and not timed and not over_time(told) and _AGAINST.search(aliases.turn.request)
         # The groups that are named as such: for each shop, per year.
         each = [(word.lower(), int(n)) for word, n in _EACH.findall(aliases.turn.told)]
         self._each = [n for word, n in each if n not in numbers or (word != "by" and len(numbers) > 1)]
@@ -108,10 +109,9 @@ class Pointers:
         first = self._first(aliases.turn)
         self.tool = _TOOLS.get(first, "python") if first else ""
         self.silent = first == "say" or aliases.turn.wordy(bool(aliases.columns))
-        if aliases.turn.going[0]:
-            # What goes on from before is certain: it is done, and then told.
-            self.tool = "" if aliases.turn.called else aliases.turn.going[0]
-            self.silent = aliases.turn.called and bool(aliases.sentence)
+        # What goes on from before is certain: it is done, and then told. What was done is told once.
+        self.tool = self.tool if aliases.turn.called else aliases.turn.going[0] or self.tool
+        self.silent = bool(aliases.sentence) if aliases.turn.called else self.silent and not aliases.turn.going[0]
         self._turn, self._sentence = aliases.turn, aliases.sentence.encode()
 
     def _of_table(self, turn: Turn) -> bool:
@@ -136,7 +136,11 @@ class Pointers:
         self._which = asked_for(aliases.turn.told)
         found = [(kind, answer[1:].split(" ")[0]) for kind, answer in aliases.turn.examples]
         # It is asked of the table however few of its words were taught.
-        self._asks = aliases.turn.attached and found[:1] != [] and found[0][0] == "table" and found[0][1] in ASKED
+        asked = found[:1] != [] and found[0][0] in ("table", "change") and found[0][1] in ASKED
+        goes_on = (
+            bool(self._columns) and not asks_picture(aliases.turn.told) and max(self._likeness, default=0) >= SURELY
+        )
+        self._asks = asked and (aliases.turn.attached or goes_on)
         sure = [
             verb
             for (kind, verb), likeness in zip(found, self._likeness, strict=True)
@@ -211,6 +215,7 @@ class Pointers:
             fits = fitting(at.role, at.used, self._columns, self._meant, self._turn.attached)
             if at.verb in CHARTS and self._chart:
                 fits = self._again(at) or fits
+            fits = [n for n in fits if at.role != "n" or n not in self._dated] or fits
             grouped = "c" in FIXED.get(at.verb, ("",))[0]
             if at.role == ("c" if grouped else "x") and at.verb != "scatter":
                 # Groups are lines over time, or bars.
@@ -244,6 +249,8 @@ class Pointers:
 
     def _axis(self, at: Place, fits: Sequence[int]) -> Sequence[int]:
         """The columns, of those that fit, that are an axis as the request has it."""
+        if self._dated and at.verb != "scatter":
+            return self._dated
         said = set(fits) & set(self._meant)
         if at.verb in ("plot", "scatter") and self._pair:
             fits = self._pair
@@ -392,15 +399,3 @@ class Pointers:
             ids.append(self._vocabulary.point)
         wanted = pack(ids, self._vocabulary.size)
         return wanted | self._vocabulary.others if optional or begun in known else wanted
-
-
-def code_verb(text: str) -> str:
-    """The verb that is being done at the end of a text; empty where there is none, or it is not whole."""
-    said = text[text.rfind("`") + 1 :]
-    return said.split(" ")[0] if "`" in text else ""
-
-
-def _spans(request: str, most: int = 8) -> set[str]:
-    """Every run of words of a request, for the values it may name."""
-    found = [(m.start(), m.end()) for m in re.finditer(r"[^\s,;:?!.'\"()]+(?:\.[^\s,;:?!.'\"()]+)*", request)]
-    return {request[a : found[j][1]] for i, (a, _) in enumerate(found) for j in range(i, min(i + most, len(found)))}

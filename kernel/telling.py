@@ -45,3 +45,14 @@ def topic(code: str) -> str:
     if found is None:
         return ""
     return " ".join(re.findall(r"[^\W_]+", re.sub(r"\.\w+$", "", found[2].rsplit("/", 1)[-1])))
+
+
+def latest(messages: Sequence[Message]) -> list[Message]:
+    """The messages, examples behind the last request alone: those of earlier ones were for what was done then."""
+    last = max((n for n, m in enumerate(messages) if m.role == "user"), default=0)
+    return [_plain(m) if m.role == "user" and n < last else m for n, m in enumerate(messages)]
+
+
+def _plain(message: Message) -> Message:
+    """A request without examples."""
+    return replace(message, parts=tuple(p for p in message.parts if p.source.origin != "system"))

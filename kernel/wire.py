@@ -60,7 +60,7 @@ class EmbeddedWire:
         The memory's tools are not told of: what is kept and found with them is not for the network to say (see memo).
         """
         told = [tool for tool in tools if tool.name not in (REMEMBER, RECALL)]
-        return render(self.aliases(messages, tools).messages, told, self.codec)
+        return render(self.aliases(messages, tools).shown, told, self.codec)
 
     def aliases(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Aliases:
         """The short names of a conversation."""
