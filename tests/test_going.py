@@ -6,10 +6,10 @@ from llmos.kernel.acts import Act, Past, figure, name, parsed, read
 from llmos.kernel.aliases import Aliases
 from llmos.kernel.earlier import reckoned, references
 from llmos.kernel.going import going
+from llmos.kernel.heard import without
 from llmos.kernel.mentions import said, wanted
 from llmos.kernel.parts import parted, split
 from llmos.kernel.slots import Column
-from llmos.kernel.telling import without
 from llmos.kernel.types import Message, Part, Source, ToolCall
 from llmos.kernel.verbs import spell
 
