@@ -30,7 +30,9 @@ _ASKS = re.compile(
 _OPEN = re.compile(r"(?i)\b(?:what|when|where|which|who|whom|whose|why|how)\b")
 _WORK = re.compile(
     r"(?i)\d\s*(?:[-+*/^\u00d7x]|times|plus|minus|over)\s*\d|%\s*of\b|\bpercent of\b"
-    r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root)\b"
+    r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root"
+    r"|count|average|how many (?:different |unique )?(?:words?|lines?|letters?|characters?|times|rows?|columns?)"
+    r"|(?:longest|shortest|most (?:common|frequent)) (?:words?|lines?|letters?))\b"
 )
 _LITTLE = frozenset(
     re.findall(
