@@ -1,9 +1,9 @@
 """Whether answers from documents are cited, quote what stands there, and are declined where no document says it.
 
 Over the questions of ``tests/retrieval`` and 50 that its documents do not answer. The model is a script: it asks
-``recall`` and reads as is done for the embedded kernel (kernel/reading.py): it copies the sentence that has most of the
-question's words with the number of its passage, and declines where recall finds nothing, tells that what is named is
-missing, or too few of the words are there. ``answered`` tells how often so simple a reader found a sentence to copy.
+``recall`` and reads as is done for the embedded kernel (kernel/reading.py): it copies the sentence that is nearest to
+the question with the number of its passage, and declines where recall finds nothing, tells that what is named is
+missing, or no sentence is near enough. ``answered`` tells how often so simple a reader found a sentence to copy.
 """
 
 import json as jsonlib

@@ -70,7 +70,7 @@ def solved(system: LLMOS, item: Item, judge: bool = False) -> bool:
 
 def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
     """At most so many, from all over the file: it is ordered by kinds."""
-    return items[:: max(-(-len(items) // most), 1)] if len(items) > most else items
+    return [items[n * len(items) // most] for n in range(most)] if len(items) > most else items
 
 
 def _tell(line: str) -> None:

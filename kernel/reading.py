@@ -1,8 +1,8 @@
 """Answers from documents for a kernel that was not taught to read: a question is looked up, and the sentence copied.
 
-Only what stands in a passage is said, in quotes and with its number; where no sentence has enough of the question's
-words, that is said of documents that came with the request, and else the kernel answers as ever. Knows words and not
-what they mean: a question in quite other words than its answer finds nothing. The passages come by the tool ``recall``.
+Only what stands in a passage is said, in quotes and with its number; where no sentence is near enough to the question,
+that is said of documents that came with the request, and else the kernel answers as ever. It compares and does not
+reason: what follows from two sentences it does not find. The passages come by the tool ``recall``.
 """
 
 import re
@@ -16,7 +16,10 @@ NAME = "recall"
 DECLINED = "The documents do not say it."
 ATTACHED = "in the memory; recall finds what it says"  # how a document that was taken in is told of
 LACKS = "no passage here speaks of all that is named; the nearest lacks:"
-_ENOUGH = 0.6  # of the question's words: with less it answers more often, and what is not there too
+# The share of the question's words, and this often the cosine, must come to so much: with less it answers more often,
+# and what is not there too. Chosen on the questions of tests/retrieval.
+_MEANING, _ENOUGH = 2.0, 1.25
+_SENTENCES = 80  # that are compared
 _MOST = 500  # characters of a question that are looked up
 _PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}|\n(?=[-*\u2022] )")
@@ -27,14 +30,16 @@ _ASKS = re.compile(
 _OPEN = re.compile(r"(?i)\b(?:what|when|where|which|who|whom|whose|why|how)\b")
 _WORK = re.compile(
     r"(?i)\d\s*(?:[-+*/^\u00d7x]|times|plus|minus|over)\s*\d|%\s*of\b|\bpercent of\b"
-    r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root)\b"
+    r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root"
+    r"|count|average|how many (?:different |unique )?(?:words?|lines?|letters?|characters?|times|rows?|columns?)"
+    r"|(?:longest|shortest|most (?:common|frequent)) (?:words?|lines?|letters?))\b"
 )
 _LITTLE = frozenset(
     re.findall(
         r"\w+",
         """a about an and any are as at be been by can could did do does for from had has have how i if in into is it
-    its many may me much must my of on or our please say says tell that the their there these they this to was we were what
-    when where which who whom whose why will with would you your""",
+    its many may me much must my of on or our please say says tell that the their there these they this to was we
+    were what when where which who whom whose why will with would you your""",
     )
 )
 
@@ -119,22 +124,25 @@ _INNER = str.maketrans({"\u201c": '"', "\u201d": '"'})
 
 
 def best(asked: str, passages: Sequence[tuple[int, str, str]]) -> tuple[int, str] | None:
-    """The sentence that has most of the question's words, where these are enough, and its passage's number."""
-    wanted = words(asked)
-    numbers = set(re.findall(r"\d+", asked))
+    """The sentence that is nearest to the question by words and by meaning, where it is near enough, and its number."""
+    from llmos.kernel.minilm import Embedder
+
+    wanted, numbers = words(asked), set(re.findall(r"\d+", asked))
     if not wanted or _WORK.search(asked):
         return None
-    best, most = None, 0.0
-    for number, head, text in passages:
-        if not numbers <= set(re.findall(r"\d+", f"{head} {text}")):
-            continue
-        named = words(head)
-        for line in _lines(text):
-            has = words(line)
-            share = (len(wanted & has) + len((wanted & named) - has) * 0.99) / len(wanted)
-            if wanted & has and share > most:
-                best, most = (number, line), share
-    return best if most >= _ENOUGH else None
+    told = [
+        (number, head, line)
+        for number, head, text in passages
+        if numbers <= set(re.findall(r"\d+", f"{head} {text}"))
+        for line in _lines(text)
+    ][:_SENTENCES]
+    if not told:
+        return None
+    vectors = Embedder.quick().embed([asked, *(f"{head}\n{line}" for _, head, line in told)])
+    means = (vectors[1:] @ vectors[0]).tolist()
+    near = [len(wanted & words(told[n][2])) / len(wanted) + _MEANING * means[n] for n in range(len(told))]
+    at = max(range(len(told)), key=near.__getitem__)
+    return (told[at][0], told[at][2]) if near[at] >= _ENOUGH else None
 
 
 def words(text: str) -> set[str]:

@@ -35,6 +35,7 @@ Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Only what
 Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only these: file, note, skill or attached.")]
 Since = Annotated[datetime | None, typer.Option("--since", formats=DAYS, metavar="DAY", help="Only what came since.")]
 Until = Annotated[datetime | None, typer.Option("--until", formats=DAYS, metavar="DAY", help="Only what was before.")]
+Of = Annotated[str, typer.Option("--session", metavar="ID", help="Only what a session kept.")]
 Trust = Annotated[bool, typer.Option("--trusted", help="Only what no others wrote.")]
 By = Annotated[Literal["hybrid", "vectors", "words"], typer.Option("--by", help="By meaning, by words, or both.")]
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER", help="Numbers, as llmos memory list shows them.")]
@@ -92,16 +93,22 @@ def search(
     persona: Persona = "",
     since: Since = None,
     until: Until = None,
+    session: Of = "",
     trusted: Trust = False,
     by: By = "hybrid",
     json: Json = False,
 ) -> None:
     """Find passages by what they mean and by their words."""
+    from llmos.kernel.config import home
+    from llmos.memory.log import SessionStore
     from llmos.memory.record import Where
 
+    if not " ".join(query).strip():
+        raise UsageError("there is nothing to find; give some words")
     within = Where(
         source=source,
         persona=persona,
+        session=SessionStore(home()).find(session) if session else "",
         integrity="trusted" if trusted else "",
         since=since.timestamp() if since else None,
         until=until.timestamp() if until else None,

@@ -51,6 +51,19 @@ def test_from_adding_to_forgetting(folder: Path, capsys: pytest.CaptureFixture[s
     assert run_command(["memory", "stats", "--json"]) == 0
     assert json.loads(lines(capsys)[-1])["documents"] == 1
     assert run_command(["memory", "show", "999"]) == 2
+    assert run_command(["memory", "search", " "]) == 2
+
+
+def test_what_one_session_kept_is_found_by_it_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from llmos import LLMOS, Scripted
+
+    with LLMOS(model=Scripted(["Noted."]), remembers=True) as system, system.session() as session:
+        session.run("read this", files=[folder / "lease.md"])
+        system.memory.note("Tea is drunk at four.")
+        name = session.id
+    assert run_command(["memory", "search", "tea", "--session", name, "--json"]) == 0
+    assert {json.loads(line)["title"] for line in lines(capsys)} == {"lease.md"}
+    assert run_command(["memory", "search", "tea", "--session", "nobody"]) == 2
 
 
 def test_an_export_comes_back_and_is_not_trusted_by_itself(
