@@ -198,9 +198,12 @@ def _unit(tokens: Sequence[re.Match[str]], n: int) -> tuple[str, int]:
     """The unit that begins at a token and the token behind it; an empty one and the next token where there is none."""
     unit, end = _term(tokens, n)
     if unit and end + 1 < len(tokens) and tokens[end][0].lower() in ("/", "per"):
-        under, after = _term(tokens, end + 1, True)
+        # Consumption is told for a hundred kilometres.
+        hundred = "".join(t[0] for t in tokens[end + 1 : end + 4]) == "100"
+        skip = 3 if hundred else int(bool(SIGN.fullmatch(tokens[end + 1][0])))
+        under, after = _term(tokens, end + 1 + skip, True) if end + 1 + skip < len(tokens) else ("", 0)
         if under:
-            return f"{unit}/{_UNDER.get(under, under)}", after
+            return f"{unit}/{'100' if skip else ''}{_UNDER.get(under, under)}", after
     return (unit, end) if unit else ("", n + 1)
 
 

@@ -18,6 +18,9 @@ from llmos.tools.calc_units import unit_named
         ("@1 km/h in m/s", "@1 mph in km/h", "@1 mph to km/h", "@1 km/h to m/s"),
         ("@1 stone in kilos", "@1 pounds in kg", "@1 pounds to kg", "@1 stone to kg"),
         ("@1 eV in kWh", "@1 eV in joules", "@1 eV to joules", "@1 eV to kWh"),
+        ("@1 mpg as l/@2km", "@1 l/@2km as mpg", "@1 l/@2km to mpg", "@1 mpg to liters/100km"),
+        ("@1 litres per @2 km in mpg", "@1 mpg in litres per @2 km", "@1 mpg to l/@2km", "@1 liters/100km to mpg"),
+        ("@1 kW in hp", "@1 kW in PS", "@1 kW to PS", "@1 kW to hp"),
         ("@1 C in F", "@1 celsius in kelvin", "@1 celsius to kelvin", "@1 celsius to fahrenheit"),
         # The name of a function gives way to another function alone.
         ("how many weeks from ~1 to ~2", "how many days from ~1 to ~2", "days(~1, ~2)", "weeks(~1, ~2)"),
