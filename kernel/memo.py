@@ -55,7 +55,8 @@ class Memo:
         if not surely and (_SPELLED.search(turn.told) or not (likely or whole or noted.wants(turn.request))):
             return ""
         sentence = noted.recalled(turn.request, told, noted.LEAST if likely else noted.SURELY)
-        if not sentence and surely:
+        # What nothing else answers and is the user's own may have been told in another session.
+        if not sentence and (surely or (self._keeps and likely and noted.wants(turn.request))):
             turn.memo = RECALL if self._keeps else SAY
             return noted.listed(turn.request, self._noted)
         turn.memo = SAY if sentence else ""

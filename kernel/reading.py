@@ -8,11 +8,13 @@ reason: what follows from two sentences it does not find. The passages come by t
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from llmos.kernel import noted
 from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message, ToolCall
 
 NAME = "recall"
+_NOTE = "note of "  # what the name of a note begins with
 DECLINED = "The documents do not say it."
 ATTACHED = "in the memory; recall finds what it says"  # how a document that was taken in is told of
 LACKS = "no passage here speaks of all that is named; the nearest lacks:"
@@ -52,6 +54,7 @@ class Reading:
 
     def __init__(self, model: Model, found: Callable[[str], Sequence[tuple[str, str]]], hides: bool = True) -> None:
         self._model, self._found, self._hides = model, found, hides
+        self._asked = ""  # what was last looked up
 
     @property
     def name(self) -> str:
@@ -97,14 +100,20 @@ class Reading:
         if last is None or not asked or not any(tool.name == NAME for tool in tools):
             return None
         if last.role == "tool" and _looked_up(messages):
-            return answer(asked, last.text)
+            # What the other looked up, it tells.
+            return answer(asked, last.text) if self._asked == asked or _came(messages) else None
         if last.role != "user" or not (asked.rstrip().endswith("?") or _ASKS.search(asked)):
             return None
         there = best(asked, [(0, head, text) for head, text in self._found(asked)]) is not None
-        came = any(ATTACHED in str(part.content) for m in messages if m.role == "user" for part in m.parts)
-        if there or (came and _OPEN.search(asked) and not _WORK.search(asked)):
+        if there or (_came(messages) and _OPEN.search(asked) and not _WORK.search(asked)):
+            self._asked = asked
             return ToolCall(NAME, NAME, {"query": asked[:_MOST]})
         return None
+
+
+def _came(messages: Sequence[Message]) -> bool:
+    """Whether a document came with a request."""
+    return any(ATTACHED in str(part.content) for m in messages if m.role == "user" for part in m.parts)
 
 
 def question(messages: Sequence[Message]) -> str:
@@ -117,6 +126,8 @@ def answer(asked: str, shown: str) -> str:
     """What the passages that were shown say to a question: the sentence, quoted, or that they do not."""
     found = [(int(number), head, text) for number, head, text in _PASSAGE.findall(shown)]
     chosen = best(asked, found) if LACKS not in shown else None
+    if chosen and any(number == chosen[0] and head.startswith(_NOTE) for number, head, _ in found):
+        return noted.read(asked, shown) or f"You told me: \u201c{chosen[1].translate(_INNER)}\u201d [{chosen[0]}]."
     return f"\u201c{chosen[1].translate(_INNER)}\u201d [{chosen[0]}]" if chosen else DECLINED
 
 
