@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llmos.kernel.engine import Model
 from llmos.kernel.examples import knows
@@ -12,7 +12,7 @@ from llmos.kernel.reading import Reading
 from llmos.kernel.scene import TOOL
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import ArtifactMade, Call, Event, Result, ToolCall
-from llmos.memory.log import SessionLog
+from llmos.memory.log import SessionLog, SessionStore
 from llmos.memory.quotas import Quotas
 from llmos.tools.calculator import make_calculator
 from llmos.tools.marks import Marks
@@ -21,11 +21,25 @@ from llmos.tools.recall import PASSAGES
 from llmos.tools.sandbox import Limits
 
 if TYPE_CHECKING:
-    from llmos.app import LLMOS
     from llmos.memory.store import Memory
 
 # Hosts that are allowed, those that forms may go to, the engine, and the home and name of a profile.
 Web = tuple[Sequence[str], Sequence[str], str | None, tuple[Path, str] | None]
+
+
+class System(Protocol):
+    """What is asked of a system here."""
+
+    allow_hosts: Sequence[str]
+    allow_posts: Sequence[str]
+    search: str | None
+    browser_profile: str | None
+    remembers: bool | None
+    strict: bool
+    store: SessionStore
+
+    @property
+    def memory(self) -> "Memory": ...
 
 
 def make_python(log: SessionLog, quotas: Quotas, replaying: Replaying) -> PythonTool:
@@ -61,13 +75,13 @@ def make_tools(
     return made
 
 
-def web(system: "LLMOS") -> Web:
+def web(system: System) -> Web:
     """What the browser's tools are made with."""
     profile = (system.store.home, system.browser_profile) if system.browser_profile else None
     return system.allow_hosts, system.allow_posts, system.search, profile
 
 
-def reading(system: "LLMOS", session: str, persona: str, hides: bool) -> Callable[[Model], Reading] | None:
+def reading(system: System, session: str, persona: str, hides: bool) -> Callable[[Model], Reading] | None:
     """What makes of the embedded kernel one that answers from documents; a home without any is not looked at.
 
     None where there is no embedder, the memory is turned off, or others' text is kept from the kernel.
