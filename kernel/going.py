@@ -47,6 +47,7 @@ _TOKEN = re.compile(r"[^\s,;:?!()\"]+")
 _QUOTE = re.compile(r"['\"\\]")
 _AGGREGATES = frozenset(MEANS.values())
 _OF_VALUE = {"meanof": "mean", "sumof": "total"}
+LINED = ("plot", "line")
 _EXTREMES = {"highest": "most", "lowest": "least"}
 
 
@@ -214,14 +215,21 @@ def _chart(ask: Ask, act: Act) -> Act | None:
     if numbers := [f"#{n}" for n in ask.numbers() if f"#{n}" != x]:
         ys = [*ys, *(n for n in numbers if n not in ys)] if BESIDE.search(ask.text) else numbers
     if others := [f"#{n}" for n in ask.others() if n not in ask.linked]:
-        if len(others) == 1 and others[0] != x and SPLIT.search(ask.text) and ask.columns[int(x[1:]) - 1].kind in TIMES:
+        if (
+            len(others) == 1
+            and others[0] != x
+            and SPLIT.search(ask.text)
+            and kind in LINED
+            and ask.columns[int(x[1:]) - 1].kind in TIMES
+        ):
             return Act("lines", (x, others[0], ys[0]))
         if len(others) > 1 or re.search(r"(?i)\bfor (?:each|every)\b|\bsplit\b|\bcolou?r", ask.text):
             return None
         x = others[0]
     if kind in ("scatter", "pie"):
         ys = ys[:1]
-    kept = _rows(ask, base.rows)
+    # An axis of one value is none.
+    kept = tuple(c for c in _rows(ask, base.rows) if c[:2] != ("where", x) or x == base.given[0])
     how = [c for c in base.how if c[0] not in ("best", "worst", "sorted")] if kind in ("scatter",) else list(base.how)
     if top := TOP.search(ask.text):
         word = "worst" if top["low"] else "best"

@@ -112,7 +112,7 @@ TITLED = re.compile(
     r"(?i)(?:(?:and|now|then|please|pls|ok|could you|can you|,) *)*(?:call|name|title|entitle|headline|caption)"
     r" (?:it|that|this|the (?:chart|plot|graph|figure|diagram|picture))(?: as| to)?:? (?P<t>.+)$"
 )
-SPLIT = re.compile(r"(?i)\b(?:split|each|every|per|separat\w*|break (?:it |that )?down|broken down|grouped?|by)\b")
+SPLIT = re.compile(r"(?i)\b(?:split|each|every|per|separat\w*|break (?:it |that )?down|broken down|grouped?)\b")
 OF_ALL = re.compile(
     r"(?i)^(?!.*\d)(?=.*(?:\bper ?cent|%|\bpct\b|\bshare\b|\bproportion\b|\bfraction\b)).*\b(?:that|it|those|they"
     r"|all|everything|whole|total|in)\b"

@@ -137,9 +137,8 @@ class Pointers:
         found = [(kind, answer[1:].split(" ")[0]) for kind, answer in aliases.turn.examples]
         # It is asked of the table however few of its words were taught.
         asked = found[:1] != [] and found[0][0] in ("table", "change") and found[0][1] in ASKED
-        goes_on = (
-            bool(self._columns) and not asks_picture(aliases.turn.told) and max(self._likeness, default=0) >= SURELY
-        )
+        near = max(self._likeness, default=0) >= SURELY
+        goes_on = bool(self._columns) and near and not asks_picture(aliases.turn.told)
         self._asks = asked and (aliases.turn.attached or goes_on)
         sure = [
             verb

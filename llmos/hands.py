@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llmos.kernel.engine import Model
 from llmos.kernel.examples import knows
+from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.paths import path
 from llmos.kernel.reading import Reading
 from llmos.kernel.scene import TOOL
@@ -55,19 +56,20 @@ def make_tools(
     memory: "Callable[[], Memory] | None",
     web: Web | None,
     persona: str = "",
-    only: frozenset[str] | None = None,
+    remembers: bool = True,
+    notes: bool = False,
 ) -> list[Tool]:
     """The built-in tools; those of the memory and the web where these are given. What they show is numbered through.
 
-    ``persona`` is the collection of the memory that they see beside what all share; ``only``: of the memory's tools
-    these alone, where not all.
+    ``persona`` is the collection of the memory that they see beside what all share. Unless it ``remembers`` it only
+    looks things up there, and with ``notes`` keeps what the user tells.
     """
     made, marks = [make_calculator(), python.tool()], Marks.after(log.events())
     if memory is not None:
         from llmos.tools import remembering
 
         tools = remembering.make_tools(memory, log.id, marks, persona)
-        made += [tool for tool in tools if only is None or tool.name in only]
+        made += [t for t in tools if remembers or t.name == RECALL or (notes and t.name == REMEMBER)]
     if web is not None:
         from llmos.tools.browser_make import make_browser
 

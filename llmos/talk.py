@@ -19,7 +19,6 @@ from llmos.kernel.engine import Model, Sampling
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.fair import Sharing
 from llmos.kernel.labels import label_of
-from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.pager import Page
 from llmos.kernel.persona import Persona
 from llmos.kernel.ponder import Think
@@ -72,27 +71,25 @@ class Session:
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
         self._strict = system.strict if begun is None else begun.strict
         self._embedded = system.model_name == config.EMBEDDED
-        # The embedded kernel was taught few tools and would take another for one of them; notes outlive a session.
+        # The embedded kernel was taught few tools; its notes outlive a session.
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
-        hides = not (self._remembers or notes)
-        self._reader = hands.reading(system, log.id, self._key(), hides) if self._embedded else None
-        memory = (lambda: system.memory) if self._remembers or notes or self._reader else None
+        known = self._remembers or notes
+        self._reader = hands.reading(system, log.id, self._key(), not known) if self._embedded else None
+        memory = (lambda: system.memory) if known or self._reader else None
         self._snapshots, self._worker = Snapshots(log.workspace.parent), ToolThread()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
         web = hands.web(system) if browses else None
-        only = None if self._remembers else frozenset({RECALL, *([REMEMBER] if notes else [])})
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), only)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), self._remembers, notes)
         self._personal: Redactor | None = None
-        self._paged: set[int] = set()
+        self._paged = set[int]()
         self.stays = ""  # what the last undo or retry could not take back, in a line
         if self._strict and not self._embedded:
             read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
             self._held.append(read)
         self._errand, self._purse = errand, Purse()
         self._held += hands.make_images(log, system.image_model, system.seed, brief=self._embedded)
-        if not self._embedded:
-            self._held += asker(system, self._persona, errand, lambda: self._purse)
-        self._held += system.tools
+        asks = [] if self._embedded else asker(system, self._persona, errand, lambda: self._purse)
+        self._held += [*asks, *system.tools]
         self._tools = {tool.name: tool for tool in speakers.hands_of(self._persona, self._held)}
 
     @property
@@ -388,8 +385,8 @@ class Session:
         """The request's files, as policy knows them."""
         system = self._system
         memory = (lambda: system.memory) if self._remembers or (self._reader and documents(files)) else None
-        veil = Veil(self._strict, system.redact)
-        found = Intake(self.id, self.workspace, system.quotas, system.store.home, self._earlier(), veil, memory)
+        seen = self._earlier(), Veil(self._strict, system.redact)
+        found = Intake(self.id, self.workspace, system.quotas, system.store.home, *seen, memory)
         return tuple(replace(a, label=label_of(a.source)) for a in found.attach(request, files, stdin))
 
     def _earlier(self) -> list[Attachment]:
