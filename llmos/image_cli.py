@@ -37,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 def use(name: Name) -> None:
     """Make pictures with this checkpoint from now on. One named by its hub name is fetched, once, here and now."""
     from llmos.kernel import config
-    from llmos.tools import image_checkpoint
+    from llmos.tools import image_checkpoint, image_fetch
 
     if name == "none":
         config.choose_image_model("")
@@ -45,7 +45,7 @@ def use(name: Name) -> None:
         return
     if lacking := image_checkpoint.missing():
         raise UsageError(lacking)
-    folder = image_checkpoint.fetch(name)
+    folder = image_fetch.fetch(name)
     kept = str(Path(name).expanduser().absolute()) if Path(name).expanduser().is_dir() else name
     config.choose_image_model(kept)
     print(f"chosen: {kept} ({sum(f.stat().st_size for f in folder.rglob('*.safetensors')) / 1e6:,.0f} MB)")

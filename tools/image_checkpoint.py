@@ -1,7 +1,7 @@
 """Diffusers checkpoints: is one there, may it be loaded, and how it fits into this machine's memory.
 
-Nothing is fetched here and no code of a checkpoint is run: weights are safetensors alone, a pipeline and its parts are
-classes that diffusers and transformers have. :func:`fetch` alone reaches the network, when the user names a model.
+Nothing is fetched here (image_fetch's is that) and no code of a checkpoint is run: weights are safetensors alone, a
+pipeline and its parts are classes that diffusers and transformers have.
 """
 
 import importlib.util
@@ -44,39 +44,22 @@ def find(name: str) -> Path:
     """
     folder = WEIGHTS if name == EMBEDDED else Path(name).expanduser()
     if not folder.is_dir():
-        if folder.exists() or not _HUB.fullmatch(name):
+        if folder.exists() or not is_hub_name(name):
             raise ModelError(f"there is no folder {name}; name a folder or a hub name such as stabilityai/sd-turbo")
         folder = _fetched(name)
     check(folder, name)
     return folder
 
 
-def fetch(name: str) -> Path:
-    """A checkpoint that the user named, from the hub where it is no folder. Raises ModelError, one line."""
-    if Path(name).expanduser().exists() or not _HUB.fullmatch(name):
-        return find(name)
-    from diffusers import DiffusionPipeline
-
-    try:
-        folder = Path(DiffusionPipeline.download(name, use_safetensors=True, trust_remote_code=False))
-    except Exception as error:  # the hub's client has many, and those of its HTTP library
-        raise ModelError(f"{name} cannot be fetched: {_first_line(error)}") from error
-    check(folder, name)
-    return folder
+def is_hub_name(name: str) -> bool:
+    """Whether a name is the hub's kind: ``owner/name``."""
+    return bool(_HUB.fullmatch(name))
 
 
 def check(folder: Path, name: str) -> None:
     """Raise ModelError, one line, where this is no pipeline that may be loaded."""
-    index = _json(folder / "model_index.json", f"{name} is no diffusers checkpoint: it has no model_index.json")
-    parts = {key: value for key, value in index.items() if not key.startswith("_")}
-    if not isinstance(index.get("_class_name"), str) or not parts:
-        raise ModelError(f"{name} is no diffusers checkpoint: its model_index.json names no pipeline")
-    for part, kind in parts.items():
-        if not isinstance(kind, list):
-            continue  # a setting
-        if len(kind) != 2 or (kind[0] is not None and not _known(kind[0])):
-            raise ModelError(f"{name} wants code of its own for its {part}; only diffusers' and transformers' is run")
-        if kind[0] is not None and not (folder / part).is_dir():
+    for part in check_index(folder / "model_index.json", name):
+        if not (folder / part).is_dir():
             raise ModelError(f"{name} is broken: its folder {part} is missing; fetch it again")
     pickled = next(_pickled(folder), None)
     if pickled is not None:
@@ -84,6 +67,19 @@ def check(folder: Path, name: str) -> None:
         raise ModelError(f"{name} holds {where}, which could run code; only safetensors are loaded")
     if not any(folder.glob("*/*.safetensors")):
         raise ModelError(f"{name} holds no weights in safetensors; fetch it again or name another")
+
+
+def check_index(path: Path, name: str) -> list[str]:
+    """The parts of a pipeline, by its model_index.json. Raises ModelError, one line, where that may not be loaded."""
+    index = _json(path, f"{name} is no diffusers checkpoint: it has no model_index.json")
+    parts = {key: value for key, value in index.items() if not key.startswith("_")}
+    if not isinstance(index.get("_class_name"), str) or not parts:
+        raise ModelError(f"{name} is no diffusers checkpoint: its model_index.json names no pipeline")
+    kinds = {key: value for key, value in parts.items() if isinstance(value, list)}  # the others are settings
+    for part, kind in kinds.items():
+        if len(kind) != 2 or (kind[0] is not None and not _known(kind[0])):
+            raise ModelError(f"{name} wants code of its own for its {part}; only diffusers' and transformers' is run")
+    return [part for part, kind in kinds.items() if kind[0] is not None]
 
 
 def load(name: str) -> Any:
@@ -94,7 +90,7 @@ def load(name: str) -> Any:
     if lacking := missing():
         raise ModelError(lacking)
     folder = find(name)
-    _hush()
+    hush()
     device, kind = _placed(_size(folder))
     try:
         made = _kind(folder).from_pretrained(
@@ -106,10 +102,10 @@ def load(name: str) -> Any:
             trust_remote_code=False,
         )
         _settle(made, device, _size(folder))
-    except MemoryError as error:
+    except (MemoryError, _full()) as error:
         raise ModelError(f"{name} needs more memory than this machine has free") from error
     except Exception as error:  # a broken checkpoint shows as whatever its reader stumbles over
-        raise ModelError(f"{name} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"{name} cannot be loaded: {first_line(error)}") from error
     made.set_progress_bar_config(disable=True)
     return made
 
@@ -125,7 +121,7 @@ def _kind(folder: Path) -> Any:
     return AutoPipelineForText2Image
 
 
-def _hush() -> None:
+def hush() -> None:
     """No bars and no advice on the terminal: what is to be told, the tool tells."""
     from diffusers.utils import logging
     from transformers.utils import logging as more
@@ -136,7 +132,10 @@ def _hush() -> None:
 
 
 def _settle(pipeline: Any, device: str, size: int) -> None:
-    """Onto the device; parts one after another where not all fit; pictures decoded in pieces where that saves much."""
+    """Onto the device; parts one after another where not all fit; where memory is short, pictures decoded in pieces.
+
+    Attention in slices saves memory on Apple's devices alone: elsewhere torch's own never holds all of it.
+    """
     if device == "cuda":
         import torch
 
@@ -149,9 +148,12 @@ def _settle(pipeline: Any, device: str, size: int) -> None:
             pipeline.enable_sequential_cpu_offload()
     else:
         pipeline.to(device)
+    short = size * 3 > _free()
+    if device == "mps" and short:
+        pipeline.enable_attention_slicing()
     decoder = getattr(pipeline, "vae", None)
     for saver in ("enable_slicing", "enable_tiling"):
-        if hasattr(decoder, saver) and (device == "cuda" or size * 3 > _free()):
+        if hasattr(decoder, saver) and (device == "cuda" or short):
             getattr(decoder, saver)()
 
 
@@ -165,6 +167,13 @@ def _placed(size: int) -> tuple[str, Any]:
         return "mps", torch.float16
     # A checkpoint of half-length numbers takes twice its size when they are made whole.
     return "cpu", torch.bfloat16 if size * 2 * _SPARE > _free() else torch.float32
+
+
+def _full() -> type[Exception]:
+    """What torch raises where a device has no memory left."""
+    import torch
+
+    return torch.OutOfMemoryError
 
 
 def _free() -> int:
@@ -184,13 +193,13 @@ def _size(folder: Path) -> int:
 
 
 def _fetched(name: str) -> Path:
-    """Where the hub's cache has a checkpoint."""
-    from huggingface_hub import snapshot_download
+    """Where the hub's cache has a checkpoint: of what the hub has a part was fetched, so not all of it is asked for."""
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except Exception as error:
-        raise ModelError(f"{name} is not on this machine; fetch it: llmos image use {name}") from error
+    index = try_to_load_from_cache(name, "model_index.json")
+    if not isinstance(index, str):
+        raise ModelError(f"{name} is not on this machine; fetch it: llmos image use {name}")
+    return Path(index).parent
 
 
 def _known(module: object) -> bool:
@@ -218,6 +227,7 @@ def _json(path: Path, told: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200]

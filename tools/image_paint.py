@@ -100,7 +100,16 @@ def paint(pipeline: Any, wish: Wish, watch: Watch) -> "Image":
     if any(getattr(made, "nsfw_content_detected", None) or ()):
         raise OwnError("the checkpoint's own filter withheld the picture; ask for another subject")
     picture: Image = made.images[0].convert("RGB")
-    return picture
+    return _outside_kept(picture, wish)
+
+
+def _outside_kept(picture: "Image", wish: Wish) -> "Image":
+    """What was painted, where there is a mask within it alone: a checkpoint paints all of a picture anew."""
+    from PIL import Image
+
+    if wish.start is None or wish.mask is None:
+        return picture
+    return Image.composite(picture, wish.start.resize(picture.size), wish.mask.resize(picture.size))
 
 
 def _for_task(pipeline: Any, wish: Wish) -> Any:
@@ -151,6 +160,7 @@ class _Steps:
 
     def __call__(self, pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         self.done += 1
+        self.steps = getattr(pipeline, "num_timesteps", None) or self.steps  # of those asked for, as many are taken
         watch, now = self.watch, time.monotonic()
         if watch.cancelled is not None and watch.cancelled.is_set():
             raise Stopped(f"stopped after step {self.done} of {self.steps}")
