@@ -71,15 +71,14 @@ class Session:
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
         self._strict = system.strict if begun is None else begun.strict
         self._embedded = system.model_name == config.EMBEDDED
-        # The embedded kernel was taught few tools; its notes outlive a session.
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
         known = self._remembers or notes
         self._reader = hands.reading(system, log.id, self._key(), not known) if self._embedded else None
         memory = (lambda: system.memory) if known or self._reader else None
         self._snapshots, self._worker = Snapshots(log.workspace.parent), ToolThread()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        web = hands.web(system) if browses else None
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), self._remembers, notes)
+        web, kept = hands.web(system) if browses else None, (self._remembers, notes)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), *kept)
         self._personal: Redactor | None = None
         self._paged = set[int]()
         self.stays = ""  # what the last undo or retry could not take back, in a line
