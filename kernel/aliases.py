@@ -174,40 +174,43 @@ class Aliases:
             shown = (Part("\n".join(lines), Source("system")),) if lines else ()
             return replace(heard, parts=(*heard.parts, *shown))
         if message.role == "tool":
-            call = self._calls.get(message.call_id)
-            tool = call.name if call is not None else ""
-            whole = tool == "calculator"
-            self._past.did(call, _NOTE.sub("", message.text), self.columns)
-            told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
-            self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
-            if whole and self.turn.going[0]:
-                self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
-            if tool == TOOL and self.turn.scene is not None:
-                self.sentence = self._plain(self.turn.scene.sentence(message.text))
-            if self.turn.memo and tool == self.turn.memo:
-                self.sentence = self._plain(self._memo.found(self.turn, message.text))
-            self.sentence = f"{self._answered} {self.sentence}".strip() if self.sentence else ""
-            return told
-        if message.role == "assistant":
-            self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
-            sentence, self.sentence = self.sentence, ""
-            if not message.calls:
-                self._answered = self.outward(sentence) if message.parts and message.parts[0].source == SAID else ""
-            codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
-            self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
-            calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)
-            self._done = {c.id: str(c.arguments.get("code", "")) for c in calls if isinstance(c, ToolCall)}
-            self._done = self._done if len(calls) == 1 else {}
-            self.turn.called |= bool(calls)
-            for code in self._done.values():
-                if chart := _CHART.match(code):
-                    self.chart = [int(n) for n in _SAID.findall(chart[0])]
-            self.drawn |= bool(self.columns) and any(c.name == "python" for c in self._calls.values())
-            parts = tuple(changed(p, self._words) for p in message.parts)
-            # What was answered to a verb is its sentence, whatever else stood there.
-            said = (Part(sentence, message.parts[0].source),) if sentence and parts and not calls else parts
-            return replace(message, parts=said, calls=calls)
-        return message
+            return self._got(message)
+        return self._replied(message) if message.role == "assistant" else message
+
+    def _got(self, message: Message) -> Message:
+        call = self._calls.get(message.call_id)
+        whole = (tool := call.name if call is not None else "") == "calculator"
+        self._past.did(call, _NOTE.sub("", message.text), self.columns)
+        told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
+        self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
+        if whole and self.turn.going[0]:
+            self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
+        if tool == TOOL and self.turn.scene is not None:
+            self.sentence = self._plain(self.turn.scene.sentence(message.text))
+        if self.turn.memo and tool == self.turn.memo:
+            self.sentence = self._plain(self._memo.found(self.turn, message.text))
+        self.sentence = f"{self._answered} {self.sentence}".strip() if self.sentence else ""
+        return told
+
+    def _replied(self, message: Message) -> Message:
+        self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
+        sentence, self.sentence = self.sentence, ""
+        if not message.calls:
+            self._answered = self.outward(sentence) if message.parts and message.parts[0].source == SAID else ""
+        codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
+        self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
+        calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)
+        done = {c.id: str(c.arguments.get("code", "")) for c in calls if isinstance(c, ToolCall)}
+        self._done = done if len(calls) == 1 else {}
+        self.turn.called |= bool(calls)
+        for code in self._done.values():
+            if chart := _CHART.match(code):
+                self.chart = [int(n) for n in _SAID.findall(chart[0])]
+        self.drawn |= bool(self.columns) and any(c.name == "python" for c in self._calls.values())
+        parts = tuple(changed(p, self._words) for p in message.parts)
+        # What was answered to a verb is its sentence, whatever else stood there.
+        said = (Part(sentence, message.parts[0].source),) if sentence and parts and not calls else parts
+        return replace(message, parts=said, calls=calls)
 
     def _written(self, call: ToolCall) -> ToolCall:
         """A call with short names."""

@@ -46,7 +46,14 @@ def test_a_question_that_a_document_answers_is_looked_up(asked: str) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["what is 15% of 2021?", "plot the revenue in 2021", "the revenue in 2021", "what is 2021 - 20?", "who is Ann?", "how many words are in it?"],
+    [
+        "what is 15% of 2021?",
+        "plot the revenue in 2021",
+        "the revenue in 2021",
+        "what is 2021 - 20?",
+        "who is Ann?",
+        "how many words are in it?",
+    ],
 )
 def test_whatever_else_is_asked_is_left_to_the_kernel(asked: str) -> None:
     assert said([user(asked)], [("report.md Report", "Revenue in 2021 was 48.2 million euros.")]) is None

@@ -75,6 +75,23 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
     (weights / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
 
 
+def _browsing(options: argparse.Namespace) -> None:
+    browsing.write(options.out / "browsing.jsonl", options.dialogues, options.seed)
+    print(f"written: {options.out / 'browsing.jsonl'}")
+
+
+def _solve(options: argparse.Namespace) -> None:
+    told = [*written(), *(stories(options.corpus) if options.corpus else ())]
+    solve(WEIGHTS, recall.taught(), told, options.minutes, options.seed)
+
+
+def _together(options: argparse.Namespace) -> None:
+    together(options.start, options.corpus, options.out, options.minutes, options.writers, options.seed)
+
+
+ALONE = {"browsing": _browsing, "solve": _solve, "together": _together}  # steps that are no part of all
+
+
 def main() -> None:
     """Run the steps asked for, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m llmos.training", description=__doc__.splitlines()[0])
@@ -82,7 +99,7 @@ def main() -> None:
         "step",
         nargs="?",
         default="all",
-        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", "solve", "together", "browsing"],
+        choices=["all", "tokenizer", "pretrain", "finetune", "rank", "install", *ALONE],
     )
     parser.add_argument(
         "--corpus", type=Path, help="folder of openly licensed text (see docs); without it: phrases only"
@@ -107,16 +124,8 @@ def main() -> None:
         config = shape(options.hidden, options.layers)
     except ValueError as error:
         parser.error(str(error))
-    if options.step == "browsing":
-        browsing.write(options.out / "browsing.jsonl", options.dialogues, options.seed)
-        print(f"written: {options.out / 'browsing.jsonl'}")
-        return
-    if options.step == "solve":
-        told = [*written(), *(stories(options.corpus) if options.corpus else ())]
-        solve(WEIGHTS, recall.taught(), told, options.minutes, options.seed)
-        return
-    if options.step == "together":
-        together(options.start, options.corpus, options.out, options.minutes, options.writers, options.seed)
+    if options.step in ALONE:
+        ALONE[options.step](options)
         return
     torch.set_num_threads(max(1, torch.get_num_threads()))
     first, second = options.out / "pre", options.out / "tuned"
