@@ -63,7 +63,9 @@ def install(made: Path, weights: Path = WEIGHTS) -> None:
     model.load_state_dict(load_file(made / "model.safetensors"), strict=False)
     save_weights(model, weights / "model.safetensors", torch.bfloat16)
     (weights / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}, indent=2) + "\n", encoding="utf-8")
-    shutil.copy(made / "tokenizer.json", weights / "tokenizer.json")
+    vocabulary = json.loads((made / "tokenizer.json").read_text(encoding="utf-8"))
+    told = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
+    (weights / "tokenizer.json").write_text(f"{told}\n", encoding="utf-8")
     template = (WEIGHTS.parent / "chat_template.jinja").read_text(encoding="utf-8")
     settings = json.loads((made / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["chat_template"] = template

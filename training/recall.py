@@ -266,4 +266,5 @@ def write(path: Path, known: Sequence[Taught] | None = None) -> None:
     """The file that ships beside the weights: what is taught, or ``known``."""
     known = taught() if known is None else known
     rows = ([t.kind, t.pattern, t.answer, *([t.says, t.slots] if t.says else [])] for t in known)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    made = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    path.write_text("".join(f"{row}\n" for row in made), encoding="utf-8")
