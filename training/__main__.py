@@ -14,7 +14,6 @@ browsing, alone, writes dialogues with the browser as JSON lines, for larger che
 import argparse
 import json
 import math
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
