@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from llmos import cli
 from llmos.kernel import minilm
 from llmos.kernel.tool import ToolContext, ToolError
 from llmos.tools import image, image_checkpoint
+from llmos.tools.painter_words import completed
 from llmos.training.painter import looks
 from llmos.training.painter.captions import told
 from llmos.training.painter.draw import drawn
@@ -205,6 +207,21 @@ def test_a_checkpoint_is_saved_from_the_state_alone(tmp_path: Path, monkeypatch:
     assert image_checkpoint.find(str(tmp_path / "painter")) == tmp_path / "painter"
 
 
+def test_what_goes_without_saying_under_a_sky_is_added_and_nothing_else() -> None:
+    said = {
+        "a red lighthouse under a full moon": "a red lighthouse under a full moon by the sea at night",
+        "a red car at sunset": "a red car at sunset in the hills",
+        "A cactus in the moonlight": "A cactus in the moonlight in the desert at night",
+        "a boat on a lake with the moon at dusk": "a boat on a lake with the moon at dusk",
+        "a blue cat under a yellow moon": "a blue cat under a yellow moon",
+        "a red lighthouse": "a red lighthouse",
+    }
+    assert {words: completed(words) for words in said} == said
+    rng = random.Random(10)
+    whole = [told(scene, rng) for scene in scenes(11, 3000)]
+    assert [words for words in whole if completed(words) != words] == []  # what is measured is as it is asked for
+
+
 @needs_painter
 def test_a_step_is_that_of_ddim_with_the_picture_kept_in_its_bounds() -> None:
     import torch
@@ -233,6 +250,27 @@ def test_processes_that_draw_load_no_network() -> None:
     code = "import sys, llmos.training.painter.shares; print('torch' in sys.modules, 'diffusers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@needs_painter
+def test_the_shipped_painter_paints_the_same_again_and_its_mark_is_found_after_jpeg_and_a_crop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool, context = image.make_image("embedded"), ToolContext(tmp_path, timeout=300)
+    wish = {"prompt": "a red boat", "steps": 10, "seed": 5}
+    one, again, other, small = (
+        Path(tool.run({**wish, **more}, context).artifacts[0].path)
+        for more in ({}, {}, {"seed": 6}, {"width": 64, "height": 64})
+    )
+    assert one.read_bytes() == again.read_bytes() != other.read_bytes()
+    for path in (one, small):
+        picture = Image.open(path)
+        side, off = picture.width, picture.width // 10
+        picture.crop((off, off // 2, side, side - (off - off // 2))).save(tmp_path / "sent.jpg", quality=80)
+        assert cli.run_command(["image", "check", str(tmp_path / "sent.jpg")]) == 0
+        assert "made by llmos" in capsys.readouterr().out
+    with pytest.raises(ToolError, match="this checkpoint cannot change a picture"):
+        tool.run({**wish, "file": one.name}, context)
 
 
 def _stop_at_the_second(step: int, loss: object) -> None:

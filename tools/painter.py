@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from llmos.tools.painter_words import gist, read
+from llmos.tools.painter_words import completed, gist, read
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,7 +50,7 @@ class PainterPipeline(DiffusionPipeline):  # type: ignore[misc]
         if (width or SHOWN) != (height or width or SHOWN):
             raise ValueError("the painter paints squares; ask for a width that is the height")
         block, side = blocks(self.unet), self.unet.config.sample_size
-        words, mask = read([negative_prompt or "", prompt])
+        words, mask = read([negative_prompt or "", completed(prompt)])
         given = asked(self.unet, words.to(self.device, self.unet.dtype), mask.to(self.device))
         shape = (1, self.unet.config.in_channels, side, side)
         values = torch.randn(shape, generator=generator).to(self.device)

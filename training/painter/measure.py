@@ -5,6 +5,7 @@ share stands the same for rendered pictures of the same scenes: what the looking
 """
 
 import random
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +86,15 @@ def sheet(painter: Any, seed: int = 0) -> "Image":
     """Forty held-out prompts of every kind with what was painted of them, in order, none left out."""
     from PIL import Image, ImageDraw
 
-    cell, wide = (160, 190), 8
+    cell, wide = (160, 208), 8
     whole = Image.new("RGB", (cell[0] * wide, cell[1] * (SHEET // wide)), "white")
     draw = ImageDraw.Draw(whole)
     for n, (_, words) in enumerate(kept_back(seed, SHEET)):
         x, y = n % wide * cell[0], n // wide * cell[1]
         picture = Image.fromarray(small(painter, words, seed + n))
         whole.paste(picture.resize((152, 152), Image.Resampling.NEAREST), (x + 4, y + 2))
-        for line in range(2):
-            draw.text((x + 4, y + 156 + line * 12), words[line * 26 : line * 26 + 26], fill="black")
+        for line, part in enumerate(textwrap.wrap(words, 26)):
+            draw.text((x + 4, y + 156 + line * 12), part, fill="black")
     return whole
 
 
