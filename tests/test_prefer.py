@@ -138,5 +138,5 @@ def test_feedback_becomes_a_comparison_with_its_calls(
     assert ends.rejected[-1].text == "It is 13."
     (pair,) = comparing.encoded([ends], tiny)
     text = Codec.load(tiny).decode(pair.chosen[0])
-    assert '"expression": "@1 * @2"' in text
+    assert '"expression": "`1"' in text  # the example that says the same is named
     assert "13" not in text
