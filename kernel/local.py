@@ -219,12 +219,14 @@ class LocalModel:
         pointers = None if aliases is None else Pointers(self.grammars.vocabulary, aliases)
         outward = None if aliases is None else Outward(aliases)
         thinking = in_thought(branch.ids, self.wire.form)
+        free = sampling.calls and not (sampling.choices or sampling.schema)
+        tools = tools if free else ()
         if sampling.choices:
             grammar = self.grammars.choices(sampling.choices)
         elif sampling.schema:
             grammar = self.grammars.value(sampling.schema)
         else:
-            grammar = self.grammars.turn(tools if sampling.calls else (), thinking, pointers, sampling.marks)
+            grammar = self.grammars.turn(tools, thinking, pointers, sampling.marks)
         # Branches of one request differ by their seeds, and each is the same whatever runs beside it.
         own = replace(sampling, seed=sampling.seed + number)
         steps = branch.decode(own, grammar, tuple(self.wire.form.stops))

@@ -24,8 +24,8 @@ class Format:
     """How a family writes a turn, in ids. ``read`` turns a call's body into (name, arguments) pairs, casting by
     the tools' schemas where values carry no types, or raises ValueError.
 
-    ``bare``: a turn that begins with ``{`` is a call. ``style``, ``key``, ``args`` (the id between a name and its
-    arguments) and ``frame`` tell the grammar how a body looks.
+    ``bare``: a turn that begins with ``{`` is a call, where there are tools. ``style``, ``key``, ``args`` (the id
+    between a name and its arguments) and ``frame`` tell the grammar how a body looks.
     """
 
     name: str
@@ -53,7 +53,8 @@ class Parser(Protocol):
 
 
 class TurnParser:
-    """Feed it the sampled ids of one turn. ``thinking``: the prompt already opened a thought."""
+    """Feed it the sampled ids of one turn. ``thinking``: the prompt already opened a thought. Without ``tools`` what
+    has no opening id is no call."""
 
     def __init__(
         self, codec: Codec, form: Format, branch: int = 0, thinking: bool = False, tools: Sequence[Tool] = ()
@@ -110,7 +111,7 @@ class TurnParser:
         text = self._held + text
         if self._fresh:
             text = text.lstrip("\n")
-            if self._form.bare and self._state == "text" and text.startswith("{"):
+            if self._form.bare and self._tools and self._state == "text" and text.startswith("{"):
                 self._state, self._body = "bare", text
                 return []
         shown = text.rstrip("\n")

@@ -30,6 +30,7 @@ SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64)
 # A pass of a kind is recorded when it has come so often: many come only a few times.
 AFTER = 3
 KEPT = 12  # graphs
+COUNTED = 1000  # kinds whose passes are counted
 # How far logits may be from those of the plain operations, as a share of their size: in bf16 rounding alone makes 0.05
 # over 36 layers, a kernel that computes something else 1.
 FAR = {torch.float32: 1e-3}
@@ -136,6 +137,8 @@ class Steady:
         key = (size, start, *map(id, path))
         made = self._made.pop(key, None)
         if made is None:
+            if len(self._seen) >= COUNTED:
+                self._seen.clear()
             self._seen[key] = self._seen.get(key, 0) + 1
             if self._seen[key] < AFTER:
                 return None

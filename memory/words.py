@@ -28,15 +28,14 @@ def search(database: sqlite3.Connection, query: str, most: int, documents: str =
         return []
     told = "SELECT words.rowid FROM words"
     told += f" JOIN chunks ON chunks.id = words.rowid WHERE {documents} AND" if documents else " WHERE"
-    oldest = _newest(database, match) if common else 0
+    oldest = _newest(database, f"{told} words MATCH ?", match) if common else 0
     told += " words MATCH ? AND words.rowid >= ? ORDER BY rank LIMIT ?"
     return [row[0] for row in database.execute(told, (match, oldest, most))]
 
 
-def _newest(database: sqlite3.Connection, match: str) -> int:
-    """The chunk from which on there are as many with these words as are ranked."""
-    told = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
-    row = database.execute(told, (match, _MANY)).fetchone()
+def _newest(database: sqlite3.Connection, told: str, match: str) -> int:
+    """The chunk from which on there are as many as are ranked, of those that ``told`` selects."""
+    row = database.execute(f"{told} ORDER BY words.rowid DESC LIMIT 1 OFFSET ?", (match, _MANY)).fetchone()
     return int(row[0]) if row else 0
 
 

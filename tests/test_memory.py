@@ -19,7 +19,7 @@ from llmos.cli import run_command
 from llmos.kernel import minilm
 from llmos.kernel.errors import LLMOSError
 from llmos.kernel.types import Label, Request
-from llmos.memory import ingest
+from llmos.memory import ingest, words
 from llmos.memory.chunks import Chunk
 from llmos.memory.log import SessionStore
 from llmos.memory.record import Document, Where
@@ -121,6 +121,17 @@ def test_many_chunks_are_found_through_signs_alone(memory: Memory) -> None:
     memory.add(Document("file:a", "a", "h"), [Chunk(name) for name in names])
     for n in (0, 77, 1999):
         assert memory.search(f"word{n} other{n % 7}", 1, mode="vectors")[0].chunk.text == names[n]
+
+
+def test_common_words_find_what_a_filter_leaves_however_old_it_is(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "_MANY", 20)
+    for n in range(60):
+        memory.add(*document(f"m{n}", f"the river rises {n}"))
+    (oldest,) = (d for d in memory.documents() if d.title == "m0")
+    found = memory.search("river rises", mode="words", where=Where(documents=(oldest.id,)))
+    assert [hit.document.title for hit in found] == ["m0"]
 
 
 def test_a_damaged_or_foreign_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from llmos.kernel import minilm
+from llmos.kernel.errors import ModelError
 from llmos.kernel.minilm import WIDTH
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import Recall, Taught
 from llmos.kernel.solver import Solver
 from llmos.training import rank
 from llmos.training.held import Measure, apart, greedy
+from llmos.training.neighbours import neighbours
 from llmos.training.recall import normal
 
 TAUGHT = [
@@ -61,6 +63,21 @@ def test_a_run_resumes_and_ships_a_ranker(tmp_path: Path) -> None:
     ranker = Ranker.load(tmp_path / "ranker.safetensors", Recall(TAUGHT))
     assert ranker is not None
     assert ranker.near("what is @1 plus @2", ("calculator",), 1)[0].taught == TAUGHT[0]
+
+
+@pytest.mark.skipif(bool(minilm.missing()), reason="the weights are not installed")
+def test_a_run_on_other_phrases_is_not_gone_on_with(tmp_path: Path) -> None:
+    rank.train(TAUGHT, tmp_path, 1, rank.Recipe(steps=1))
+    others = [Taught("calculator", f"@1 and {n}", "@1 + 77") for n in range(rank.RARE)]
+    with pytest.raises(ModelError, match="trained on other phrases"):
+        rank.train([*TAUGHT, *others], tmp_path, 1, rank.Recipe(steps=2))
+
+
+def test_neighbours_that_are_kept_are_whole_and_the_same(tmp_path: Path) -> None:
+    patterns = ["add @1 and @2", "add @1 to @2", "who are you", "who is that"]
+    found = [neighbours(patterns, tmp_path).tolist() for _ in range(2)]
+    assert found == [neighbours(patterns).tolist()] * 2
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 
 
 def test_wordings_are_left_out_with_all_their_fillings_and_each_template_keeps_two() -> None:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -64,3 +65,28 @@ def test_a_model_learns_on_from_what_was_written(tmp_path: Path) -> None:
     assert before.keys() == after.keys()
     assert not torch.equal(before[name], after[name])
     assert json.loads((tmp_path / "tuned" / "config.json").read_text(encoding="utf-8"))["hidden_size"] == 64
+
+
+def test_what_is_taught_is_read_again_when_a_phrase_changed_or_it_broke_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phrases, read = tmp_path / "phrases", list[str]()
+    phrases.mkdir()
+    (phrases / "calc.txt").write_text("one")
+    monkeypatch.setattr(together, "FOLDER", phrases)
+
+    def write(path: Path, known: object = None) -> None:
+        if read == ["known.jsonl"]:
+            read.append("broken")
+            raise KeyboardInterrupt
+        read.append(path.name)
+        path.write_text(json.dumps(["say", (phrases / "calc.txt").read_text(), "yes"]) + "\n")
+
+    monkeypatch.setattr(together.recall, "write", write)
+    monkeypatch.setattr(together, "written", list)
+    with pytest.raises(KeyboardInterrupt):
+        together.prepared(None, tmp_path)
+    for text, times in (("one", 1), ("one", 1), ("two", 2)):
+        (phrases / "calc.txt").write_text(text)
+        assert [t.pattern for part in together.prepared(None, tmp_path) for t in part] == [text, text]
+        assert read[2:] == ["known.jsonl", "told.jsonl"] * times

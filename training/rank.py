@@ -6,7 +6,6 @@ has another answer. Only the last layers of all-MiniLM-L6-v2 and a projection ar
 At the same time the solver learns to write the expressions of all these from what the encoder makes of them.
 """
 
-import hashlib
 import json
 import math
 import random
@@ -16,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +24,15 @@ from torch.nn.functional import cross_entropy, normalize
 from llmos.kernel import ranker
 from llmos.kernel.adapt import SIGN
 from llmos.kernel.arithmetic import TAKES, prefix, worth
+from llmos.kernel.errors import ModelError
 from llmos.kernel.minilm import WIDTH, Embedder, pooled
 from llmos.kernel.ordered import ordered
 from llmos.kernel.ranker import VOCABULARY, WHOLE, digest, spelled
-from llmos.kernel.recall import ADAPTED, Taught, tokens
+from llmos.kernel.recall import ADAPTED, Taught
 from llmos.kernel.solver import Solver
 from llmos.training.device import accelerated, device
 from llmos.training.held import Measure, apart
+from llmos.training.neighbours import neighbours
 from llmos.training.optim import halves
 from llmos.training.phrasebook import slip
 from llmos.training.recall import normal
@@ -48,7 +48,7 @@ HEAT = 0.05  # temperature of the loss
 BACK = 0.3  # weight of the loss from the others to the phrase
 SLIPS = 0.12  # share of phrases with a slip of the finger
 CLOSE = 0.5  # share of the phrases with the same answer that are like the phrase by words, where there are any
-NEAR, HARD = 40, 12  # phrases that are like one by words, and those of them with another answer that are drawn from
+HARD = 12  # of the phrases that are like one by words, those with another answer that are drawn from
 SHARES = {"calculator": 0.42, "story": 0.1, "python": 0.09, "say": 0.1, "table": 0.2, "change": 0.09, "image": 0.06}
 STORY = "story"  # a word problem of the corpus: it teaches the encoder and does not ship
 OTHERS = re.compile(r"[~&#]\d")
@@ -93,45 +93,6 @@ def template(one: Taught) -> str:
 
     answer = _NAME.sub(plain, one.answer.replace(" = 0", ""))
     return f"{one.kind} {worth(answer) if one.kind == 'calculator' else ''.join(answer.split())}"
-
-
-def neighbours(patterns: Sequence[str], kept: Path | None = None) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
-    """For each pattern the :data:`NEAR` that share most of its words and pairs of words, the likeliest first.
-
-    Found once for the same patterns, where they are ``kept`` in a folder.
-    """
-    if kept is None:
-        return _neighbours(patterns)
-    path = kept / f"near-{hashlib.sha256(json.dumps(patterns).encode()).hexdigest()[:16]}.npz"
-    if not path.exists():
-        np.savez_compressed(path, near=_neighbours(patterns))
-    with np.load(path) as saved:
-        near: np.ndarray[tuple[int, int], np.dtype[np.int32]] = saved["near"]
-        return near
-
-
-def _neighbours(patterns: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
-    from scipy.sparse import csr_matrix
-
-    known: dict[str, int] = {}
-    rows, columns = [], []
-    for n, pattern in enumerate(patterns):
-        said = tokens(pattern)
-        for feature in {*said, *map(" ".join, pairwise(said))}:
-            rows.append(n)
-            columns.append(known.setdefault(feature, len(known)))
-    counts = np.bincount(columns, minlength=len(known))
-    weights = np.sqrt(np.log((len(patterns) + 1) / (counts[columns] + 0.5)))
-    matrix = csr_matrix((weights, (rows, columns)), shape=(len(patterns), len(known)), dtype=np.float32)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1))).clip(1e-6)
-    matrix = csr_matrix(matrix.multiply(1 / lengths))
-    found, turned = [], matrix.T.tocsr()
-    for start in range(0, len(patterns), 256):
-        likeness = (matrix[start : start + 256] @ turned).toarray()
-        few = np.argpartition(-likeness, min(NEAR, len(patterns) - 1), axis=1)[:, :NEAR]
-        for row, some in zip(likeness, few, strict=True):
-            found.append(some[np.argsort(-row[some], kind="stable")])
-    return np.stack(found).astype(np.int32)
 
 
 class Drawn:
@@ -246,14 +207,20 @@ class Trainee:
     def save(self, path: Path, step: int, spent: float, rng: random.Random) -> None:
         """Write everything needed to go on, whole or not at all."""
         state = {"step": step, "spent": spent, "rng": rng.getstate(), "optimiser": self.optimiser.state_dict()}
+        state["vocabulary"] = [*self.solver.vocabulary]
         torch.save({**state, "weights": self.plain()}, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
 
     def resume(self, path: Path, rng: random.Random) -> tuple[int, float]:
-        """Take up a checkpoint if there is one; return its step and the seconds already spent."""
+        """Take up a checkpoint if there is one; return its step and the seconds already spent.
+
+        Raises ModelError where it was made with other phrases: its solver's words are not these.
+        """
         if not path.exists():
             return 0, 0.0
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if state.get("vocabulary", vocabulary := [*self.solver.vocabulary]) != vocabulary:
+            raise ModelError(f"{path} was trained on other phrases; take another folder, or remove it")
         rng.setstate(state["rng"])
         self.optimiser.load_state_dict(state["optimiser"])
         with torch.no_grad():
@@ -397,4 +364,6 @@ def write(weights: Mapping[str, torch.Tensor], taught: Sequence[Taught], path: P
     read = ranker.plain(state)
     vectors = ranker.encoder(ranker.tuned(read).to(device()), read)([t.pattern for t in taught])
     state["vectors"] = np.rint(vectors * WHOLE).astype(np.int8)
-    save_file(state, path, metadata={"taught": digest(taught), VOCABULARY: json.dumps(written(taught))})
+    told = {"taught": digest(taught), VOCABULARY: json.dumps(written(taught))}
+    save_file(state, path.with_suffix(".part"), metadata=told)
+    path.with_suffix(".part").replace(path)

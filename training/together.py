@@ -5,6 +5,7 @@ learns from what lies there so far, from ``--start`` on. When the time is over e
 checkpoint in ``out/tuned``, the ranker in ``out/ranker.safetensors``.
 """
 
+import hashlib
 import os
 import random
 import time
@@ -23,6 +24,7 @@ from llmos.training import rank, recall
 from llmos.training.copying import copy_rows
 from llmos.training.finetune import Scribe, laid
 from llmos.training.loop import Batch, Budget, Rows, joined, step_tokens, train
+from llmos.training.phrasebook import FOLDER
 from llmos.training.pretrain import english
 from llmos.training.stories import stories, written
 from llmos.training.thoughts import thought_rows
@@ -115,12 +117,17 @@ def write_plain(start: Path, corpus: Path | None, folder: Path, seed: int, count
 
 
 def prepared(corpus: Path | None, out: Path) -> tuple[list[Taught], list[Taught]]:
-    """What is taught, and word problems beside it: read once and kept in ``out``."""
-    known, told = out / "rank" / "known.jsonl", out / "rank" / "told.jsonl"
-    if not told.exists():
+    """What is taught, and word problems beside it: read once and kept in ``out``, until a phrase changes."""
+    known, told, of = (out / "rank" / name for name in ("known.jsonl", "told.jsonl", "of.txt"))
+    phrases = hashlib.sha256(str(corpus).encode())
+    for path in sorted(FOLDER.iterdir()):
+        phrases.update(path.name.encode() + path.read_bytes())
+    if not of.exists() or of.read_text(encoding="utf-8") != phrases.hexdigest():
         known.parent.mkdir(parents=True, exist_ok=True)
+        of.unlink(missing_ok=True)
         recall.write(known)
         recall.write(told, [*written(), *(stories(corpus) if corpus else ())])
+        of.write_text(phrases.hexdigest(), encoding="utf-8")  # the last, so that what it tells of is whole
     return [*Recall.load(known).taught], [*Recall.load(told).taught]
 
 
@@ -135,7 +142,8 @@ def learn_to_rank(corpus: Path | None, out: Path, seed: int, until: float, plan:
 
 
 def together(start: Path, corpus: Path | None, out: Path, minutes: float, writers: int, seed: int) -> None:
-    """All of it; ``writers`` processes write. Raises RuntimeError where nothing was written to learn from."""
+    """All of it; ``writers`` processes write. Raises RuntimeError where nothing was written to learn from, or where
+    the ranker came to no end; the model is written by then."""
     until = time.time() + minutes * 60 - SAVING
     folder = out / "rows"
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +162,8 @@ def together(start: Path, corpus: Path | None, out: Path, minutes: float, writer
     try:
         learn(start, folder, out / "tuned", until, seed)
         jobs[0].join(60)
+        if jobs[0].exitcode != 0:
+            raise RuntimeError("the ranker was not written; what it learnt so far is in " + str(out / "rank"))
     finally:
         for job in jobs:
             job.terminate()

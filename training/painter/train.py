@@ -310,6 +310,8 @@ class Training:
         state = torch.load(self.out / STATE, map_location=self.device, weights_only=True)
         if _recipe(state) != self.recipe:
             raise SystemExit(f"{self.out / STATE} was made with another recipe; take another folder, or that recipe")
+        if state["model"].keys() != self.model.state_dict().keys():
+            raise SystemExit(f"{self.out / STATE} is of a network of another shape; take another folder")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.mean, self.step, self.seconds = state["mean"], state["step"], state["seconds"]
