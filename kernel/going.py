@@ -41,7 +41,7 @@ from llmos.kernel.going_words import (
 from llmos.kernel.slots import NUMBERS, TIMES, Column, mentioned, words
 from llmos.kernel.verbs import CHARTS
 
-MOST = 16  # words of such a request
+MOST, LONGEST = 16, 300  # words and characters of such a request
 _NUMBER = re.compile(r"\d[\d.,]*")
 _TOKEN = re.compile(r"[^\s,;:?!()\"]+")
 _QUOTE = re.compile(r"['\"\\]")
@@ -112,12 +112,12 @@ def going(
 
     ``verb`` is what the likeliest example does.
     """
-    if titled := TITLED.match(text) if act.chart else None:
+    if titled := TITLED.match(text) if act.chart and len(text) <= LONGEST else None:
         words_ = titled["t"].strip(" .!\"'\u201c\u201d")
         return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
     if len(text.split()) <= MOST and (share := _portion(text, act)):
         return _told(share)
-    if len(text.split()) > MOST or AGAIN.search(text):
+    if len(text) > LONGEST or len(text.split()) > MOST or AGAIN.search(text):
         return ""
     ask = asks(text, bare, columns, linked, act)
     if len(ask.left) == 1 and ask.linked and THOSE.search(text):

@@ -106,7 +106,7 @@ CLASSES = re.compile(
 PARTS = re.compile(r"(?i)\bi mean(?! the (?:mean|average))\b|\binstead of (?:the )?[\w ]+$|\bno,? not (?:the )?\w+")
 LEADS = re.compile(
     r"(?i)(?:ok(?:ay)?|so|hmm|right|no|sorry|wait|alright)?,? ?(?:(?:and|now|what|how|same|only|just|or|but|also"
-    r"|then|then)\b|for\b|in\b|of\b|[A-Z][\w' .-]+\?*$|(?:[^\W\d]+[ ]?){1,3}\?$)"
+    r"|then|then)\b|for\b|in\b|of\b|[A-Z][\w' .-]+\?*$|(?:[^\W\d]+ ){0,2}[^\W\d]+ ?\?$)"
 )
 TITLED = re.compile(
     r"(?i)(?:(?:and|now|then|please|pls|ok|could you|can you|,) *)*(?:call|name|title|entitle|headline|caption)"
