@@ -142,7 +142,7 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached, self._answered = brought(message), self._answered if self._more else ""
+            attached, self._answered, self._more = brought(message), self._answered * self._more, False
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
             self._past.turn()

@@ -215,7 +215,7 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, f
         turned = first and re.search(r"\bdivided? \S+ by\b|\d \S*divided by\b", low)
         return f"{k} / {r}" if turned else f"{r} / {k}"
     if re.search(r"\b(?:minus|subtract|take|less|without|deduct|remove)\b", low):
-        turned = re.search(r"from \d", low) or (first and re.search(r"\d (?:minus|less)\b", low))
+        turned = re.search(r"from \d", low) or (first and re.search(r"\d minus\b", low))
         return f"{k} - {r}" if turned else f"{r} - {k}"
     if re.search(r"\b(?:plus|add)\b", low):
         return f"{r} + {k}"
