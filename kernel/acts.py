@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from llmos.kernel.going_words import OF_ALL
 from llmos.kernel.kept import KEPT, clauses, cut
 from llmos.kernel.slots import Column
 from llmos.kernel.types import ToolCall
@@ -243,6 +244,17 @@ def asked_rows(act: Act) -> tuple[Clause, ...]:
     if act.verb == "compare":
         rows.append(("where", act.of("c")[0], *act.of("v")))
     return tuple(rows)
+
+
+def portion(text: str, act: Act) -> Act | None:
+    """Of the rows that were counted, how many of all they are in percent."""
+    kept = asked_rows(act)
+    if not (kept and act.verb in ("rows", "count") and OF_ALL.search(text)):
+        return None
+    *rest, (word, *column_and_value) = kept
+    return (
+        Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
+    )
 
 
 def unit_of(column: str) -> str:

@@ -85,7 +85,7 @@ class Aliases:
         self._done: dict[str, str] = {}  # the code of the last calls, with short names
         self._past = Past()
         self._spoken: list[Spoken] = []  # where the request speaks of earlier results
-        self._answered = ""  # the answers to the parts of a request that were done (see parts)
+        self._answered, self._more = "", False  # the answers to parts that were done (see parts), and if one follows
         self.messages = [self._told(message) for message in parted(messages)]
 
     @property
@@ -142,7 +142,7 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached = brought(message)
+            attached, self._answered, self._more = brought(message), self._answered * self._more, False
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
             self._past.turn()
@@ -183,7 +183,7 @@ class Aliases:
         self._past.did(call, _NOTE.sub("", message.text), self.columns)
         told = replace(message, parts=tuple(self._result(part, whole) for part in message.parts))
         self.sentence = self._sentence(self._done.get(message.call_id, ""), _NOTE.sub("", message.text))
-        if whole and self.turn.going[0]:
+        if whole and self.turn.going[0] and not message.text.startswith("error"):
             self.sentence = f"That is {told.text}." if " " in message.text else f"The answer is {told.text}."
         if tool == TOOL and self.turn.scene is not None:
             self.sentence = self._plain(self.turn.scene.sentence(message.text))
@@ -195,8 +195,8 @@ class Aliases:
     def _replied(self, message: Message) -> Message:
         self._calls |= {c.id: c for c in message.calls if isinstance(c, ToolCall)}
         sentence, self.sentence = self.sentence, ""
-        if not message.calls:
-            self._answered = self.outward(sentence) if message.parts and message.parts[0].source == SAID else ""
+        self._more = not message.calls and bool(message.parts) and message.parts[0].source == SAID
+        self._answered = self._answered if message.calls else self.outward(sentence) if self._more else ""
         codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
         self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
         calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from llmos.kernel.literals import literals
 
+_LONGEST = 400  # characters of a request
 _NUMBER = r"\d+(?:\.\d+)?"
 _HALF = r"(?:am|pm|a\.m\.?|p\.m\.?|in the (?:morning|afternoon|evening)|at night)"
 _CLOCK = re.compile(
@@ -61,6 +62,8 @@ class _Found:
 
 def clocks(request: str) -> str:
     """The expression for what a request asks of times of day or of spans of hours and minutes; empty for all else."""
+    if len(request) > _LONGEST:
+        return ""
     text = _digits(request.strip().lower().replace("\u2019", "'"))
     times = [_clock(m) for m in _CLOCK.finditer(text)]
     bare = "".join("_" if any(t.start <= n < t.end for t in times) else c for n, c in enumerate(text))

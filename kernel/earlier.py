@@ -12,7 +12,7 @@ from llmos.kernel.acts import Past
 from llmos.kernel.adapt import pieces
 from llmos.kernel.literals import literals
 
-BRIEF = 14  # words of a request that may speak of an earlier result
+BRIEF, LONGEST = 14, 300  # words and characters of a request that may speak of an earlier result
 _SHORT = 10  # words of one that says no more than its calculation
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 # Words for the last result, and beginnings that leave it out.
@@ -81,7 +81,7 @@ class Spoken:
 
 def references(text: str, past: Past) -> list[Spoken]:
     """Where a request speaks of earlier results. After a table was asked, what is plainly a calculation alone does."""
-    if len(text.split()) > BRIEF or not past.numbers or not past.fresh:
+    if len(text) > LONGEST or len(text.split()) > BRIEF or not past.numbers or not past.fresh:
         return []
     cued = past.last == "python"
     last = [n for n, _ in past.numbers][-2:]
@@ -134,7 +134,7 @@ def _measured(text: str, past: Past) -> re.Match[str] | None:
 
 def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:
     """The calculation that follows from so few words; empty where more may be meant."""
-    if len(text.split()) > _SHORT:
+    if len(text) > LONGEST or len(text.split()) > _SHORT:
         return ""
     free = [one for one in literals(text) if not any(s.start < one.end and one.start < s.end for s in spoken)]
     if any(one.day for one in free):
@@ -145,7 +145,8 @@ def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:
     named = [_bracketed(n) for s in sorted(spoken, key=lambda s: s.start) for n in s.numbers]
     if len(named) == 2:
         return _of_two(text, named, len(spoken) == 2) if not numbers else ""
-    return _of_one(text, named[0], numbers, past.numbers[-1][1])
+    first = bool(free) and free[0].end <= spoken[0].start and spoken[0].end > spoken[0].start
+    return _of_one(text, named[0], numbers, past.numbers[-1][1], first)
 
 
 def _bracketed(number: str) -> str:
@@ -183,7 +184,8 @@ def _of_two(text: str, named: Sequence[str], ordered: bool) -> str:
     return ""
 
 
-def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -> str:
+def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, first: bool = False) -> str:
+    """``first``: the number stands before what stands for the result, and is what is divided or taken from."""
     low = text.lower()
     if not numbers:
         found = next((made for pattern, made in _PLAINLY if re.search(pattern, low)), "")
@@ -210,9 +212,11 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str) -
     ):
         return f"{r} * {k}"
     if re.search(r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d", low):
-        return f"{r} / {k}"
+        turned = first and re.search(r"\bdivided? \S+ by\b|\d \S*divided by\b", low)
+        return f"{k} / {r}" if turned else f"{r} / {k}"
     if re.search(r"\b(?:minus|subtract|take|less|without|deduct|remove)\b", low):
-        return f"{r} - {k}" if not re.search(r"from \d", low) else f"{k} - {r}"
+        turned = re.search(r"from \d", low) or (first and re.search(r"\d minus\b", low))
+        return f"{k} - {r}" if turned else f"{r} - {k}"
     if re.search(r"\b(?:plus|add)\b", low):
         return f"{r} + {k}"
     return ""

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from llmos.kernel.acts import Act, Clause, asked_rows, name, plain
+from llmos.kernel.acts import Act, Clause, asked_rows, name, plain, portion
 from llmos.kernel.asked import dated, deeds, key, rows
 from llmos.kernel.going_words import (
     AGAIN,
+    ASIDE,
     BESIDE,
     CHART_WORDS,
     CLASSES,
@@ -22,11 +23,9 @@ from llmos.kernel.going_words import (
     ITS,
     KINDS,
     LARGE,
-    LEADS,
     MAX,
     MEANS,
     NAMED,
-    OF_ALL,
     ORDER,
     PARTS,
     PLOTTED,
@@ -37,11 +36,12 @@ from llmos.kernel.going_words import (
     TOP,
     WHEN,
     WHICH,
+    leads,
 )  # fmt: skip
 from llmos.kernel.slots import NUMBERS, TIMES, Column, mentioned, words
 from llmos.kernel.verbs import CHARTS
 
-MOST = 16  # words of such a request
+MOST, LONGEST = 16, 300  # words and characters of such a request
 _NUMBER = re.compile(r"\d[\d.,]*")
 _TOKEN = re.compile(r"[^\s,;:?!()\"]+")
 _QUOTE = re.compile(r"['\"\\]")
@@ -112,12 +112,12 @@ def going(
 
     ``verb`` is what the likeliest example does.
     """
-    if titled := TITLED.match(text) if act.chart else None:
+    if titled := TITLED.match(text) if act.chart and len(text) <= LONGEST else None:
         words_ = titled["t"].strip(" .!\"'\u201c\u201d")
         return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
-    if len(text.split()) <= MOST and (share := _portion(text, act)):
+    if len(text.split()) <= MOST and (share := portion(text, act)):
         return _told(share)
-    if len(text.split()) > MOST or AGAIN.search(text):
+    if len(text) > LONGEST or len(text.split()) > MOST or AGAIN.search(text) or ASIDE.search(text):
         return ""
     ask = asks(text, bare, columns, linked, act)
     if len(ask.left) == 1 and ask.linked and THOSE.search(text):
@@ -157,13 +157,13 @@ def _value_column(act: Act) -> int:
 
 def _valued(ask: Ask, act: Act) -> bool:
     """Whether the words left over are another value in place of the one before."""
-    column = _value_column(act)
-    if not column or ask.linked or len(ask.left) > 4 or not LEADS.match(ask.text) or THOSE.search(ask.text):
+    column, spoken = _value_column(act), _spoken(ask)
+    if not column or ask.linked or len(ask.left) > 4 or THOSE.search(ask.text):
         return False
     if ask.columns[column - 1].kind in NUMBERS or _aggregate(ask.text) or LARGE.search(ask.text):
         return False
-    spoken = _spoken(ask)
-    return bool(spoken) and not _QUOTE.search(spoken)
+    stands = leads(ask.text, ask.left[0], spoken, bool(ask.meant))
+    return stands and bool(spoken) and not _QUOTE.search(spoken)
 
 
 def _spoken(ask: Ask) -> str:
@@ -189,17 +189,6 @@ def _rows(ask: Ask, before: Sequence[Clause]) -> tuple[Clause, ...]:
 
 def _clean(clauses: Sequence[Clause], *columns: str) -> tuple[Clause, ...]:
     return tuple(c for c in clauses if c[1] not in columns)
-
-
-def _portion(text: str, act: Act) -> Act | None:
-    """Of the rows that were counted, how many of all they are in percent."""
-    kept = asked_rows(act)
-    if not (kept and act.verb in ("rows", "count") and OF_ALL.search(text)):
-        return None
-    *rest, (word, *column_and_value) = kept
-    return (
-        Act("portion", tuple(column_and_value), tuple(rest)) if word == "where" and len(column_and_value) == 2 else None
-    )
 
 
 # --- charts

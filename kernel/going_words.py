@@ -104,9 +104,23 @@ CLASSES = re.compile(
     r"|\blimit\w*|\bkeep\b|\bchange\b|\bswitch\b|\bturn\b|\bcase\b"
 )  # fmt: skip
 PARTS = re.compile(r"(?i)\bi mean(?! the (?:mean|average))\b|\binstead of (?:the )?[\w ]+$|\bno,? not (?:the )?\w+")
-LEADS = re.compile(
-    r"(?i)(?:ok(?:ay)?|so|hmm|right|no|sorry|wait|alright)?,? ?(?:(?:and|now|what|how|same|only|just|or|but|also"
-    r"|then|then)\b|for\b|in\b|of\b|[A-Z][\w' .-]+\?*$|(?:[^\W\d]+[ ]?){1,3}\?$)"
+# Beginnings behind which another value may stand; beginnings of questions behind which a name may; and a name alone.
+_SO = r"(?:ok(?:ay)?|so|hmm|right|no|sorry|wait|alright)?,? ?"
+_LEADS = re.compile(
+    rf"(?i){_SO}(?:(?:and|now|what about|how about|what if|same|only|just|or|but|also|then|for|in|of)\b"
+    r"|(?:[^\W\d]+ )?[^\W\d]+ ?\?$)"
+)
+_ASKED_OF = re.compile(rf"(?i){_SO}(?:what|how)\b.*\b(?:it|that|same|was|were|did|had|of|in|for|from|at)\b")
+_ALONE = re.compile(r"[^\W\d_][\w'\u2019-]*(?: [^\W\d_][\w'\u2019-]*){0,2}[.!]?$")
+_GREETED = re.compile(
+    r"(?i)(?:thanks?|hi|hello|hey|hola|hallo|bonjour|ciao|salut|servus|moin|merci|danke|gracias|grazie|bye|goodbye|good|great|nice|cool"
+    r"|perfect|super|wow|help|stop|quit|exit|continue|more|bigger|smaller|delete|save|name|call|repeat|cheers|lol"
+    r"|amazing|awesome|excellent|brilliant|interesting|correct|wrong|maybe|never|redo|reset|clear|cancel|back)\b"
+)
+# What is asked of the kernel or the world at large, and not of the table: who are you, how big is a ship.
+ASIDE = re.compile(
+    r"(?i)\b(?:who|what|how|why|where|when) (?:are|do|did|can|were|will) (?:you|u)\b|\byour(?:self)?\b"
+    r"|\b(?:is|are) an? [\w-]+[\s?.!]*$"
 )
 TITLED = re.compile(
     r"(?i)(?:(?:and|now|then|please|pls|ok|could you|can you|,) *)*(?:call|name|title|entitle|headline|caption)"
@@ -117,3 +131,18 @@ OF_ALL = re.compile(
     r"(?i)^(?!.*\d)(?=.*(?:\bper ?cent|%|\bpct\b|\bshare\b|\bproportion\b|\bfraction\b)).*\b(?:that|it|those|they"
     r"|all|everything|whole|total|in)\b"
 )
+
+
+def leads(text: str, first: str, spoken: str, meant: bool) -> bool:
+    """Whether words that nothing explains stand where a value may; behind a question's beginning, or alone, a name may.
+
+    ``first``: the first of them; ``spoken``: all as they stand there; ``meant``: a column is spoken of as well.
+    """
+    if _GREETED.match(first):
+        return False
+    if _LEADS.match(text):
+        return not re.search(r"(?i)\b(?:the|an?|my|your) $", text[: text.find(first)])
+    named = all(word[:1].isupper() for word in spoken.split() if word not in FILLERS)
+    if _ASKED_OF.match(text):
+        return named and (meant or re.search(r"(?i)\b(?:it|that|same)\b", text) is not None)
+    return named and _ALONE.fullmatch(text) is not None and not _GREETED.match(text)

@@ -32,7 +32,7 @@ class Memo:
         """
         request = turn.request
         kind, answer = turn.examples[0] if turn.examples else ("", "")
-        if turn.attached or not request:
+        if turn.attached or turn.going[0] or not request:
             return ""
         elsewhere = kind in _LOOKS and turn.likeness[0] >= _LIKELY
         if not elsewhere and (

@@ -38,6 +38,14 @@ _LATE = re.compile(
     rf"(?i)\s*(?:[,;.:\u2013-]|\band\b)?\s*(?:please |pls |kindly )?{_KEEP}(?: (?:that|this|it))?(?: for (?:me|later))?"
     r"(?:,? (?:please|pls|thanks|ok|okay))*\s*[.!]*$"
 )
+# What is as often said of files, charts and sums: save it as a png, note the difference. Then a fact has to follow.
+_WEAK = re.compile(
+    r"(?i)\b(?:note(?! to self)|notes|jot|write|store|save|hold on to|keep (?:this|that|a note|note|track))\b[^:]*$"
+)
+_FACT = re.compile(
+    r"(?i)\b(?:is|are|was|were|am|has|have|had|lives?|works?|\w{3,}ed|goes|comes|costs?|needs?)\b|['\u2019]s "
+    r"|^(?:my|our)\b[^:]*: ?\w"
+)
 _ASKS = re.compile(
     r"(?i)^(?:(?:so|and|ok|okay|hey|hi|now|sorry|please|pls),?\s+)*(?:what|which|who|whose|whom|where|when|why|how|is|are|was"
     r"|were|do|does|did|have|has|had|can|could|will|would|should|am|remind me|tell me|recall|list|say|give me|show me"
@@ -49,7 +57,8 @@ _SAID = re.compile(
 )
 _NAMES = re.compile(r"(?i)^(?:i\b|i['\u2019]|my\b|our\b|we\b|the\b|an?\b|this\b|[a-z]+['\u2019]s\b)")
 _STATES = re.compile(
-    r"(?i)(?!.*\b(?:want|how|what|than|per|plus|times|percent|and i)\b)"
+    r"(?i)(?!.*\b(?:want|how|what|than|per|plus|times|percent|and i|convert\w*|split|divided?|into|minus|question"
+    r"|problem|attached|(?:not|n't) work\w*|broken|help)\b)(?!.*\d.* in \w+[.!]?$)"
     r"(?:my|our) [\w'\u2019-]+(?: [\w'\u2019-]+){0,3} (?:is|are|was|were)(?: [\w.'\u2019-]+){1,6}[.!]?"
 )
 _SPEAKS = re.compile(r"(?i)^(?:i|we)\b")
@@ -57,6 +66,7 @@ _VERB = re.compile(
     r"(?i)\b(?:is|are|was|were|am|has|have|had|'s|['\u2019]m|lives?|works?|\w+ed|goes|comes|costs?|needs?)\b"
 )
 _PASSAGE = re.compile(r"(?m)^\[(\d+)\] (.*):\n((?:(?!\[\d+\] |\().*\n?)+)")
+_NOTE = re.compile(r"note of \d{4}-\d\d-\d\d by the \w+")
 _TURNS = (
     (r"\bi['\u2019]?m\b|\bi am\b", "you are"),
     (r"\bi was\b", "you were"),
@@ -107,7 +117,11 @@ def keeps(request: str) -> bool:
     text = " ".join(request.split())
     if text.endswith("?") and not re.match(rf"(?i){_POLITE}(?:can|could|would|will) you", text):
         return False
-    return bool(_LEAD.match(text) or (_LATE.search(text) and _NAMES.match(text))) and bool(fact(request))
+    asked = _LEAD.match(text) or (_LATE.search(text) if _NAMES.match(text) else None)
+    told = fact(request)
+    if not asked or not told:
+        return False
+    return not _WEAK.search(asked[0].strip()) or _FACT.search(told) is not None
 
 
 def states(request: str) -> bool:
@@ -180,7 +194,12 @@ def read(question: str, result: str) -> str:
         return ""
     number, named = found[best]
     told = max(re.split(r"(?<=[.!?])\s+|\n", best), key=lambda one: _share(content(question), one)).rstrip(".")
-    return f"You told me: {_said(told)} [{number}]." if "note" in named else f"{told} [{number}]."
+    return f"You told me: {_said(told)} [{number}]." if own(named) else f"\u201c{told}\u201d [{number}]."
+
+
+def own(named: str) -> bool:
+    """Whether a passage so named is a note of what the user told, and not of what others may have put there."""
+    return _NOTE.fullmatch(named) is not None
 
 
 def named(question: str, told: Sequence[str]) -> bool:

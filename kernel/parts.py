@@ -11,7 +11,7 @@ from llmos.kernel.types import Message, Part, Source
 
 SAID = Source("kernel", "part")  # of what stands for the answer to a part that was done
 MOST = 4
-_WORDS = 45
+_WORDS, _LONGEST = 45, 500  # and characters
 _DOES = (
     r"(?:please |also |finally |i want |can you |could you )*(?:plot|draw|chart|graph|visuali[sz]e|show|make"
     r"|multiply|divide|add|subtract|convert"
@@ -35,7 +35,8 @@ _ASKS = re.compile(
 
 def split(text: str) -> list[str]:
     """The parts of a request; the whole of it where it has but one."""
-    if "\n" in text.strip() or len(text.split()) > _WORDS or re.search(r"[\"\u201c\u201d`]", text):
+    long = len(text) > _LONGEST or len(text.split()) > _WORDS
+    if long or "\n" in text.strip() or re.search(r"[\"\u201c\u201d`]", text):
         return [text]
     found, at = [], 0
     for cut in _NEXT.finditer(text):

@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from llmos.kernel import noted
+from llmos.kernel.clocks import clocks
 from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
+from llmos.kernel.spoken import spoken
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message, ToolCall
 
 NAME = "recall"
-_NOTE = "note of "  # what the name of a note begins with
 DECLINED = "The documents do not say it."
 ATTACHED = "in the memory; recall finds what it says"  # how a document that was taken in is told of
 LACKS = "no passage here speaks of all that is named; the nearest lacks:"
@@ -23,10 +24,13 @@ LACKS = "no passage here speaks of all that is named; the nearest lacks:"
 _MEANING, _ENOUGH = 2.0, 1.25
 _SENTENCES = 80  # that are compared
 _MOST = 500  # characters of a question that are looked up
+_LONGEST = 4_000  # and of a request that are read
+_KERNEL = re.compile(r"(?i)\b(?:you|your)\b")  # whom a question is asked of, not a document
+_TAKEN_IN = re.compile(rf"file '[^\n]*': \d+ passages? {re.escape(ATTACHED)}(?:, open_file reads it)?")
 _PASSAGE = re.compile(r"\[(\d+)\] ([^\n]*):\n(.*?)(?=\n\n\[|\n\n\(|\Z)", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}|\n(?=[-*\u2022] )")
 _ASKS = re.compile(
-    r"(?i)^\W*(?:and|so|please|ok(?:ay)?|hi|hello)?\W*(?:what|when|where|which|who|whom|whose|why|how|is|are|was|were|does|do|did"
+    r"(?i)^\W*(?:(?:and|so|please|ok(?:ay)?|hi|hello)\b\W*)?(?:what|when|where|which|who|whom|whose|why|how|is|are|was|were|does|do|did"
     r"|can|may|must|has|have|will|tell me|find|look up)\b"
 )
 _OPEN = re.compile(r"(?i)\b(?:what|when|where|which|who|whom|whose|why|how)\b")
@@ -99,34 +103,48 @@ class Reading:
         last = messages[-1] if messages else None
         if last is None or not asked or not any(tool.name == NAME for tool in tools):
             return None
+        if last.role == "tool" and last.text.startswith("error"):
+            return None  # nothing was read: what is not known is not declined
         if last.role == "tool" and _looked_up(messages):
             # What the other looked up, it tells.
             return answer(asked, last.text) if self._asked == asked or _came(messages) else None
         if last.role != "user" or not (asked.rstrip().endswith("?") or _ASKS.search(asked)):
             return None
         there = best(asked, [(0, head, text) for head, text in self._found(asked)]) is not None
-        if there or (_came(messages) and _OPEN.search(asked) and not _WORK.search(asked)):
+        if there or _declines(messages, asked):
             self._asked = asked
             return ToolCall(NAME, NAME, {"query": asked[:_MOST]})
         return None
 
 
 def _came(messages: Sequence[Message]) -> bool:
-    """Whether a document came with a request."""
-    return any(ATTACHED in str(part.content) for m in messages if m.role == "user" for part in m.parts)
+    """Whether a document came with a request; that a file's own words say so is nothing."""
+    told = (p for m in messages if m.role == "user" for p in m.parts if p.source.origin == "file")
+    return any(_TAKEN_IN.fullmatch(str(part.content)) for part in told)
+
+
+def _declines(messages: Sequence[Message], asked: str) -> bool:
+    """Whether a question that no document answers is one for the documents, and not for the kernel."""
+    if not _came(messages) or not _OPEN.search(asked) or _WORK.search(asked) or spoken(asked) or clocks(asked):
+        return False
+    if _came(messages[-1:]):
+        return True
+    told = [p.content for m in messages[:-1] for p in m.parts if p.source.origin == "user"]
+    own = [str(t) for t in told if len(str(t)) < _MOST and (noted.tells(str(t)) or noted.keeps(str(t)))]
+    return not _KERNEL.search(asked) and not noted.answering(asked, own, noted.SURELY)
 
 
 def question(messages: Sequence[Message]) -> str:
     """The request that is answered now."""
     last = next((m for m in reversed(messages) if m.role == "user"), None)
-    return str(last.parts[-1].content) if last is not None and last.parts else ""
+    return str(last.parts[-1].content)[:_LONGEST] if last is not None and last.parts else ""
 
 
 def answer(asked: str, shown: str) -> str:
     """What the passages that were shown say to a question: the sentence, quoted, or that they do not."""
     found = [(int(number), head, text) for number, head, text in _PASSAGE.findall(shown)]
     chosen = best(asked, found) if LACKS not in shown else None
-    if chosen and any(number == chosen[0] and head.startswith(_NOTE) for number, head, _ in found):
+    if chosen and any(number == chosen[0] and noted.own(head) for number, head, _ in found):
         return noted.read(asked, shown) or f"You told me: \u201c{chosen[1].translate(_INNER)}\u201d [{chosen[0]}]."
     return f"\u201c{chosen[1].translate(_INNER)}\u201d [{chosen[0]}]" if chosen else DECLINED
 
@@ -139,7 +157,7 @@ def best(asked: str, passages: Sequence[tuple[int, str, str]]) -> tuple[int, str
     from llmos.kernel.minilm import Embedder
 
     wanted, numbers = words(asked), set(re.findall(r"\d+", asked))
-    if not wanted or _WORK.search(asked):
+    if not any(map(str.isalpha, wanted)) or _WORK.search(asked):
         return None
     told = [
         (number, head, line)

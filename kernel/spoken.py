@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from llmos.kernel.literals import literals
 
+_LONGEST = 400  # characters of a request that is nothing but a calculation
 _PARTS = ["third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
 _PART = {name: n for n, name in enumerate(_PARTS, 3)}
 _PART |= {"half": 2, "quarter": 4, "sixteenth": 16, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
@@ -46,7 +47,7 @@ class _Other(Exception):
 def spoken(request: str) -> str:
     """The expression for a request that is a calculation in words and nothing else; empty where it is not."""
     text = request.strip().lower().replace("\u2019", "'")
-    if _DATE.search(text):
+    if len(text) > _LONGEST or _DATE.search(text):
         return ""
     while text != (text := _LEAD.sub("", text, count=1) if _LEAD.match(text) else text):
         pass

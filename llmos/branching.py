@@ -29,6 +29,7 @@ from llmos.kernel.types import (
     ToolResult,
     Verdict,
 )
+from llmos.memory.attached import documents
 from llmos.memory.codec import decode, encode
 from llmos.memory.log import SessionLog, SessionStore
 from llmos.memory.record import Where
@@ -113,9 +114,10 @@ def _acted(events: Sequence[Event]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def noted(events: Sequence[Event]) -> bool:
-    """Whether anything was remembered in these."""
-    return any(name == "remember" and r.ok for name, r in _results(events))
+def kept(events: Sequence[Event], reads: bool) -> bool:
+    """Whether anything was remembered in these, or, with ``reads``, a document came."""
+    came = [a.path for e in events if isinstance(e, Request) for a in e.attachments] if reads else []
+    return documents(came) or any(name == "remember" and r.ok for name, r in _results(events))
 
 
 def _results(events: Sequence[Event]) -> Iterator[tuple[str, ToolResult]]:

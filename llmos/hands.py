@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llmos.kernel.engine import Model
+from llmos.kernel.errors import LLMOSError
 from llmos.kernel.examples import knows
 from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.paths import path
@@ -36,7 +37,6 @@ class System(Protocol):
     search: str | None
     browser_profile: str | None
     remembers: bool | None
-    strict: bool
     store: SessionStore
 
     @property
@@ -86,11 +86,12 @@ def web(system: System) -> Web:
 def reading(system: System, session: str, persona: str, hides: bool) -> Callable[[Model], Reading] | None:
     """What makes of the embedded kernel one that answers from documents; a home without any is not looked at.
 
-    None where there is no embedder, the memory is turned off, or others' text is kept from the kernel.
+    None where there is no embedder, or the memory is turned off. One that cannot be searched has nothing near a
+    question: that is no reason to fail.
     """
     from llmos.memory import record, shelf, store
 
-    if system.remembers is False or system.strict or memory_missing():
+    if system.remembers is False or memory_missing():
         return None
 
     where = record.Where(persona=persona, attached_to=session)
@@ -98,7 +99,10 @@ def reading(system: System, session: str, persona: str, hides: bool) -> Callable
     def found(asked: str) -> list[tuple[str, str]]:
         if not (system.store.home / store.FOLDER / shelf.FILE).is_file() and not os.environ.get("LLMOS_MEMORY_URL"):
             return []
-        hits = system.memory.search(asked, PASSAGES, where)
+        try:
+            hits = system.memory.search(asked, PASSAGES, where)
+        except LLMOSError:
+            return []
         return [(f"{hit.document.title} {hit.chunk.heading}", hit.chunk.text) for hit in hits]
 
     return lambda model: Reading(model, found, hides)

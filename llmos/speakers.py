@@ -46,6 +46,11 @@ def keeps(remembers: bool | None, strict: bool) -> bool:
     return remembers is None and not strict and not memory_missing()
 
 
+def may(persona: Persona | None, tool: str) -> bool:
+    """Whether a tool, where it is there, exists for a persona."""
+    return persona is None or persona.allows(tool)
+
+
 def hands_of(persona: Persona | None, tools: Sequence[Tool]) -> list[Tool]:
     """The tools that exist for a persona. Raises UsageError where it names one that nobody knows."""
     if persona is None:

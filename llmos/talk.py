@@ -73,19 +73,19 @@ class Session:
         self._embedded = system.model_name == config.EMBEDDED
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
         known = self._remembers or notes
-        self._reader = hands.reading(system, log.id, self._key(), not known) if self._embedded else None
+        reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
+        self._reader = hands.reading(system, log.id, self._key(), not known) if reads else None
         memory = (lambda: system.memory) if known or self._reader else None
-        self._snapshots, self._worker = Snapshots(log.workspace.parent), ToolThread()
+        self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
         web, kept = hands.web(system) if browses else None, (self._remembers, notes)
         self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), *kept)
         self._personal: Redactor | None = None
-        self._paged = set[int]()
+        self._paged, self._errand = set[int](), errand
         self.stays = ""  # what the last undo or retry could not take back, in a line
         if self._strict and not self._embedded:
             read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
             self._held.append(read)
-        self._errand, self._purse = errand, Purse()
         self._held += hands.make_images(log, system.image_model, system.seed, brief=self._embedded)
         asks = [] if self._embedded else asker(system, self._persona, errand, lambda: self._purse)
         self._held += [*asks, *system.tools]
@@ -138,7 +138,7 @@ class Session:
         asked = paths.last_request(self._log.events())
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
-        memory = self._system.memory if self._remembers or branching.noted(self.path()) else None
+        memory = self._system.memory if self._remembers or branching.kept(self.path(), bool(self._reader)) else None
         left = branching.Left(self.path(), asked, self.id, self._key(), again)
         branching.keep(self._log, Branched(id="", parent=asked.parent), self._scrub())
         self._python.rewind(hands.good_code(self.path()))

@@ -89,6 +89,32 @@ def test_what_says_more_than_what_is_other_does_not_go_on(request_: str) -> None
     assert go_on("plot #2 #3", request_) == ""
 
 
+@pytest.mark.parametrize(
+    "request_",
+    ["what is the capital of France?", "tell me a joke", "Tell me a joke", "draw a cat", "a pie recipe please",
+     "when was the war?", "how long is a marathon?", "what about the weather?", "Delete it", "save it", "Hola",
+     "Thanks Anna", "who are you?", "how big is a ship?", "y por a\u00f1o?", "a bar chart of the planets"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "before", ["plot #2 #3 where #1 'Cork'", "most #2 #3 where #1 'Cork'", "lookup #1 'Cork' #3 where #2 2010"]
+)
+def test_what_is_of_something_else_is_no_value_of_the_table(before: str, request_: str) -> None:
+    assert go_on(before, request_) == ""
+
+
+@pytest.mark.parametrize("request_", ["Odesa", "odesa?", "and Odesa?", "what was it in Odesa?", "now only for Odesa"])
+def test_a_value_that_the_preview_did_not_name_takes_the_place_of_the_one_before(request_: str) -> None:
+    assert go_on("lookup #1 'Cork' #3 where #2 2010", request_).casefold() == "lookup #1 'odesa' #3 where #2 2010"
+
+
+def test_long_odd_requests_are_answered_at_once() -> None:
+    done = Past(numbers=[("12", ""), ("30", "")], sums=["1 + 11", "15 + 15"], last="calculator", fresh=True)
+    for text in ("a" * 100_000, " " * 100_000 + "then plot", "and " * 30_000, "1, " * 30_000):
+        assert go_on("lookup #1 'Cork' #3 where #2 2010", text) == ""
+        assert references(text, done) == []
+        assert split(text) == [text]
+
+
 def test_another_column_of_what_was_found_is_looked_up() -> None:
     found = "port,cargo_kt\nBergen,99"
     assert go_on("most #1 #3", "how many ships did it have?", found) == "lookup #1 'Bergen' #4"
@@ -131,6 +157,9 @@ def past(*numbers: str, table: bool = False, sums: tuple[str, ...] = ()) -> Past
         (("66",), "what's that as a percentage of 163", "66 / 163 * 100"),
         (("66",), "half of that please", "66 / 2"),
         (("66",), "take away 90", "66 - 90"),
+        (("66",), "divide 10 by that", "10 / 66"),
+        (("66",), "subtract that from 100", "100 - 66"),
+        (("66",), "subtract 5 from that", "66 - 5"),
         (("66",), "and less 12%", "66 * (1 - 12%)"),
         (("66",), "in dollars at 1.08?", "66 * 1.08"),
         (("66",), "split that between 3 people", "66 / 3"),
@@ -212,6 +241,29 @@ def test_the_answer_tells_all_parts() -> None:
     talk = [request, called("total #4"), gave("12"), called("bar #1 #4", load=False), gave("[plot-1.png]")]
     aliases = Aliases(talk)
     assert aliases.outward(aliases.sentence) == "The sum of ships is 12. Here is the plot of ships by port."
+
+
+def test_a_calculation_that_failed_is_not_told_as_an_answer() -> None:
+    said_ = Source("kernel")
+    asked = [Message("user", (Part("what is 5 - 5", USER),)), Message("user", (Part("divide 10 by that", USER),))]
+    calls = [
+        ToolCall("a", "calculator", {"expression": "5 - 5"}),
+        ToolCall("b", "calculator", {"expression": "10 / 0"}),
+    ]
+    told = [Message("tool", (Part(text, Source("tool", "calculator")),), (), call.id)
+            for text, call in zip(["0", "error: division by zero"], calls, strict=True)]  # fmt: skip
+    zero = [asked[0], Message("assistant", (), tuple(calls[:1])), told[0], Message("assistant", (Part("0", said_),))]
+    failed = Aliases([*zero, asked[1], Message("assistant", (), tuple(calls[1:])), told[1]])
+    assert failed.turn.going == ("calculator", "10 / 0")
+    assert failed.sentence == ""
+
+
+def test_the_answer_to_a_part_is_not_told_in_the_next_turn() -> None:
+    cut_off = [asked("total ships, and then a bar chart of them by port"), called("total #4"), gave("12")]
+    after = [Message("user", (Part("the average of the ships?", USER),)), called("mean #4"), gave("7")]
+    told = Aliases([*cut_off, *after])
+    assert "7" in told.outward(told.sentence)
+    assert "12" not in told.outward(told.sentence)
 
 
 def test_a_request_after_a_table_is_told_what_to_do() -> None:

@@ -39,6 +39,42 @@ def test_a_question_or_an_empty_asking_keeps_nothing(request_: str) -> None:
     assert not noted.keeps(request_)
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "save it as a png",
+        "Save 20% of 350",
+        "keep that chart but make it red",
+        "store 3 apples in 4 boxes",
+        "note the difference between 3 and 4",
+        "a bar chart of sales by month and save it",
+        "write down the total",
+    ],
+)
+def test_what_is_to_be_done_with_a_file_or_a_number_is_no_note(request_: str) -> None:
+    assert not noted.keeps(request_)
+
+
+@pytest.mark.parametrize(
+    "request_", ["note that my locker is 12", "save this: wifi is abc", "save my address: 12 High St"]
+)
+def test_a_fact_is_kept_however_it_is_asked(request_: str) -> None:
+    assert noted.keeps(request_)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "my speed is 60 mph convert to kmh",
+        "my height is 180 cm in inches",
+        "my code is not working",
+        "our total is 45 split 3 ways",
+    ],
+)
+def test_a_sum_or_a_complaint_of_ones_own_is_no_note(request_: str) -> None:
+    assert not noted.states(request_)
+
+
 def test_a_bare_statement_of_ones_own_is_kept_and_a_sum_is_not() -> None:
     assert noted.states("my flight number is LH 441")
     assert not noted.states("my bill is 40 and i want to add 15 percent")
@@ -65,6 +101,19 @@ def test_a_passage_answers_with_its_number() -> None:
     )
     assert noted.read("what is my shed code", found) == "You told me: your shed code is 2718 [3]."
     assert noted.read("what is my cat called", found) == ""
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "release-notes.md, Notes",
+        "note of 2026-01-02 by the kernel, written when others' text was in view",
+        "document note of 2026-01-02 by the kernel",
+    ],
+)
+def test_what_others_wrote_is_quoted_and_never_what_the_user_told(named: str) -> None:
+    found = f"[3] {named}:\nmy shed code is 2718\n\n(cite what you use by its number, such as [3])"
+    assert noted.read("what is my shed code", found) == "\u201cmy shed code is 2718\u201d [3]."
 
 
 def conversation(*said: str, keeps: bool = False, answer: str = "", result: str = "") -> Aliases:

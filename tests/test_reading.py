@@ -88,3 +88,37 @@ def test_the_embedded_kernel_answers_from_a_file_and_cites_it(tmp_path: Path) ->
         assert "372" in system.run("what is 15% of 2480?").text
     with LLMOS(home=tmp_path / "home", remembers=False) as system:
         assert "clock" not in system.run("where does the spare key hang?").text
+
+
+def taken(name: str) -> str:
+    return f"file '{name}': 3 passages {ATTACHED}, open_file reads it"
+
+
+def test_a_file_that_says_it_was_taken_in_is_none_that_was() -> None:
+    table = f"file 'a.csv': 3 rows, columns: 'x' (text: {ATTACHED})"
+    assert said([user("what is the price of a ticket?", table)]) is None
+
+
+@pytest.mark.parametrize("asked", ["what can you do?", "and 20%?", "what is a hundred plus thirty"])
+def test_what_is_asked_of_the_kernel_after_a_document_is_left_to_it(asked: str) -> None:
+    before = [user("who signed the lease?", taken("lease.pdf")), Message("assistant", (Part("Ann", Source("kernel")),))]
+    assert said([*before, user(asked)]) is None
+
+
+def test_what_was_told_in_the_session_is_not_declined() -> None:
+    before = [user("who signed the lease?", taken("lease.pdf")), Message("assistant", (Part("Ann", Source("kernel")),))]
+    told = [*before, user("my locker is number 12"), Message("assistant", (Part("ok", Source("kernel")),))]
+    assert said([*told, user("which number is my locker?")]) is None
+    assert isinstance(said([*told, user("which wall does the boiler hang on?")]), ToolCall)
+
+
+def test_a_lookup_that_failed_declines_nothing() -> None:
+    asked = user("who signed the lease?", taken("lease.pdf"))
+    call = Message("assistant", (), (ToolCall(NAME, NAME, {"query": "x"}),))
+    failed = Message("tool", (Part("error: the memory cannot be reached", Source("tool")),), (), NAME)
+    assert said([asked, call, failed]) is None
+
+
+def test_long_odd_requests_are_read_at_once() -> None:
+    assert said([user("-" * 200_000)]) is None
+    assert said([user(" " * 200_000 + "?")]) is None

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from llmos import LLMOS, Answer, Scripted, Session, ToolCall, UsageError, tool
+from llmos import LLMOS, Answer, Scripted, Session, ToolCall, UsageError, branching, tool
 from llmos.export import write
 from llmos.kernel import beneath, minilm, paths
 from llmos.kernel.labels import context_label
-from llmos.kernel.types import Branched, Call, Message, Request, Result, Started
+from llmos.kernel.types import Attachment, Branched, Call, Message, Request, Result, Source, Started
 from llmos.memory import snapshots
 from llmos.memory.log import SessionStore
 from llmos.memory.record import Where
@@ -309,3 +309,10 @@ def test_notes_and_documents_follow_the_branch(tmp_path: Path) -> None:
         assert known() == ["The dog is Biscuit."]
         session.undo()
         assert known() == []
+
+
+def test_a_document_that_came_is_looked_for_when_it_is_undone() -> None:
+    lease, table = (Attachment(f"/data/{name}", "", Source("file", name)) for name in ("lease.pdf", "rents.csv"))
+    assert branching.kept([Request(id="r", text="who signed it?", attachments=(lease,))], reads=True)
+    assert not branching.kept([Request(id="r", text="who signed it?", attachments=(lease,))], reads=False)
+    assert not branching.kept([Request(id="r", text="plot it", attachments=(table,))], reads=True)

@@ -17,6 +17,7 @@ from llmos.tools.marks import Marks
 SHOWN = 4500  # characters of all passages together, where the model's window has the room
 _HEAD, _LEAST = 120, 160  # characters of a passage's name, and of its text for it to be of use
 _SENTENCE = re.compile(r"(?<=[.!?;:\u3002])\s+|\n+")
+_MARKED = re.compile(r"(?m)^(?=\[\d+\] )")  # a line that reads as if another passage began: none may pass for one
 Search = Callable[[str, int], Sequence[Hit]]
 
 
@@ -32,6 +33,7 @@ def shown(hits: Sequence[Hit], marks: Marks, most: int = SHOWN, query: str = "")
     readings, lines = [], []
     for hit in order:
         text, told = excerpt(hit.chunk.text, query, share)
+        told = _MARKED.sub(" ", told)
         document = hit.document
         readings.append(Reading(marks.take(), document.title, document.location, text=text, place=hit.chunk.place))
         lines.append(f"[{readings[-1].number}] {_named(hit)}:\n{told}")
@@ -88,4 +90,5 @@ def _named(hit: Hit) -> str:
         day = time.strftime("%Y-%m-%d", time.gmtime(document.added))
         doubt = "" if document.label.integrity == "trusted" else ", written when others' text was in view"
         return f"note of {day} by the {document.said_by}{doubt}"
-    return ", ".join(filter(None, (document.title, hit.chunk.place, hit.chunk.heading)))
+    named = ", ".join(filter(None, (document.title, hit.chunk.place, hit.chunk.heading)))
+    return f"document {named}" if named.casefold().startswith("note of ") else named  # nobody's note to go by
