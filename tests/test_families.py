@@ -236,7 +236,7 @@ def test_a_checkpoint_of_another_family_is_a_whole_model(write_tokenizer: Callab
     assert said in ("yes", "no")
     # Its calls have no opening id: what looks like one is text where no call may come.
     told = '{"name": "calculator", "parameters": {"expression": "1"}}'
-    deltas = model.reply([say("user", "hi")], [tool()], Sampling(choices=(told,)))
+    deltas = list(model.reply([say("user", "hi")], [tool()], Sampling(choices=(told,))))
     assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == told
     begun = tuple((i, 50.0 - 5 * n) for n, i in enumerate(dict.fromkeys(model.wire.codec.encode(told))))
     how = Sampling(max_tokens=60, bias=begun)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from llmos.kernel.qwen3 import Qwen3
-from llmos.training import together
+from llmos.training import recall, together
 from llmos.training.__main__ import shape
 from llmos.training.loop import LENGTH, Rows, save_weights, step_tokens
 from llmos.training.together import Heap, kept, learn, write_plain, write_thoughts
@@ -33,10 +33,10 @@ def test_rows_that_come_later_are_learnt_from_too(tmp_path: Path) -> None:
     kept(some(2, 5), tmp_path, "talk", "1-0")
     heap.look()
     batches = heap.batches(0)
-    assert set(next(batches)[0].unique().tolist()) == {5}
+    assert set(next(batches)[0].flatten().tolist()) == {5}
     kept(some(3, 7), tmp_path, "thought", "1-0")
     kept(some(3, 9), tmp_path, "talk", "1-1")
-    seen = {number for _ in range(3 * together.LOOKED) for number in next(batches)[0].unique().tolist()}
+    seen = {number for _ in range(3 * together.LOOKED) for number in next(batches)[0].flatten().tolist()}
     assert seen == {5, 7, 9}
     assert next(batches)[0].numel() == step_tokens()
 
@@ -82,7 +82,7 @@ def test_what_is_taught_is_read_again_when_a_phrase_changed_or_it_broke_off(
         read.append(path.name)
         path.write_text(json.dumps(["say", (phrases / "calc.txt").read_text(), "yes"]) + "\n")
 
-    monkeypatch.setattr(together.recall, "write", write)
+    monkeypatch.setattr(recall, "write", write)
     monkeypatch.setattr(together, "written", list)
     with pytest.raises(KeyboardInterrupt):
         together.prepared(None, tmp_path)
