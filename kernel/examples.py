@@ -74,7 +74,8 @@ class Memory:
         near = self.facts.honest(told, found)
         # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
         alone = "calculator" in kinds and told.count("@") <= len([*literals(request)])
-        made = (spoken(request) or clocks(request)) if alone else ""
+        # Times of days that are named are for dates.
+        made = (spoken(request) or ("" if "~" in told else clocks(request))) if alone else ""
         sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
         return tuple([*sure, *near][:MOST])
 

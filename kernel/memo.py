@@ -7,6 +7,7 @@ and leaves the rest to the memory's tools where they are on. Knows no models.
 import re
 
 from llmos.kernel import noted
+from llmos.kernel.honest import UNKNOWN
 from llmos.kernel.noted import NOTED, RECALL, REMEMBER, UNTOLD
 from llmos.kernel.turns import Turn
 
@@ -39,12 +40,16 @@ class Memo:
             noted.keeps(request) or noted.states(request) or (answer == NOTED and not noted.asks(request))
         ):
             self._noted.append(noted.fact(request))
-            turn.memo = REMEMBER if self._keeps else SAY
+            lasts = self._keeps and (noted.keeps(request) or not noted.secret(request))
+            turn.memo = REMEMBER if lasts else SAY
             return noted.noted(request)
         if not noted.asks(request):
             self._said += [request] if noted.tells(request) else []
             return ""
-        return "" if elsewhere else self._recalled(turn, answer)
+        if elsewhere:
+            return ""
+        # What was not told is not kept in mind.
+        return self._recalled(turn, answer) or (UNKNOWN if answer == NOTED else "")
 
     def _recalled(self, turn: Turn, answer: str) -> str:
         surely, told = answer == UNTOLD, [*self._said, *self._noted]
@@ -55,8 +60,7 @@ class Memo:
         if not surely and (_SPELLED.search(turn.told) or not (likely or whole or noted.wants(turn.request))):
             return ""
         sentence = noted.recalled(turn.request, told, noted.LEAST if likely else noted.SURELY)
-        # What nothing else answers and is the user's own may have been told in another session.
-        if not sentence and (surely or (self._keeps and likely and noted.wants(turn.request))):
+        if not sentence and surely:
             turn.memo = RECALL if self._keeps else SAY
             return noted.listed(turn.request, self._noted)
         turn.memo = SAY if sentence else ""

@@ -51,6 +51,11 @@ _ASKS = re.compile(
     r"|were|do|does|did|have|has|had|can|could|will|would|should|am|remind me|tell me|recall|list|say|give me|show me"
     r"|any idea|whats|wheres|whos|whens)\b|\?\s*$"
 )
+_WHAT = re.compile(r"(?i)(?:what|who|whose|when|where|which|why|how)\b")  # what is asked to be remembered
+_YOU = re.compile(r"(?i)(?:so |and )?(?:can|could|do|will|would) you\b")
+_SECRET = re.compile(
+    r"(?i)\b(?:pass ?(?:word|code|phrase)s?|pin|cvv|iban|secret|(?:credit )?card number|api key|token)\b"
+)
 _OWN = re.compile(r"(?i)\b(?:my|mine|our|ours|i|me|we|us)\b")
 _SAID = re.compile(
     r"(?i)\b(?:i|we) (?:told|tell|said|say|asked|ask|mention\w*|gave)\b|\b(?:told|remind|remember|recall)\b"
@@ -119,7 +124,7 @@ def keeps(request: str) -> bool:
         return False
     asked = _LEAD.match(text) or (_LATE.search(text) if _NAMES.match(text) else None)
     told = fact(request)
-    if not asked or not told:
+    if not asked or not told or (_WHAT.match(told) and _YOU.match(text)):
         return False
     return not _WEAK.search(asked[0].strip()) or _FACT.search(told) is not None
 
@@ -127,6 +132,11 @@ def keeps(request: str) -> bool:
 def states(request: str) -> bool:
     """Whether a request only tells what a thing of the user's own is: my flight number is LH 441."""
     return _STATES.fullmatch(" ".join(request.split())) is not None
+
+
+def secret(request: str) -> bool:
+    """Whether a request speaks of what is better not written down unless that is asked for."""
+    return _SECRET.search(request) is not None
 
 
 def asks(request: str) -> bool:

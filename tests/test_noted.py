@@ -8,6 +8,7 @@ import yaml
 from llmos import LLMOS
 from llmos.kernel import noted
 from llmos.kernel.aliases import Aliases
+from llmos.kernel.memo import SAY, Memo
 from llmos.kernel.minilm import missing
 from llmos.kernel.noted import NOTED, RECALL, REMEMBER, UNTOLD
 from llmos.kernel.recall import Recalled, Taught
@@ -187,3 +188,16 @@ def test_what_it_keeps_outlives_the_session(tmp_path: Path) -> None:
             assert (call.name, dict(call.arguments)) == (REMEMBER, {"text": "my shed code is 2718"})
         (note,) = [d for d in system.memory.documents() if d.kind == "note"]
         assert note.title == "my shed code is 2718"
+
+
+@pytest.mark.parametrize("asked", ["can you remember what we talked about last week", "do you remember who called?"])
+def test_what_is_asked_to_be_remembered_is_no_note(asked: str) -> None:
+    assert not noted.keeps(asked)
+    assert noted.keeps("can you remember that my train is at 9")
+
+
+def test_a_secret_that_is_only_told_stays_in_the_session() -> None:
+    for told, lasts in (("my password is hunter2", SAY), ("remember that my password is hunter2", REMEMBER)):
+        turn = Turn(told)
+        assert Memo(keeps=True).hear(turn)
+        assert turn.memo == lasts
