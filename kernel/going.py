@@ -45,8 +45,6 @@ MOST, LONGEST = 16, 300  # words and characters of such a request
 _NUMBER = re.compile(r"\d[\d.,]*")
 _TOKEN = re.compile(r"[^\s,;:?!()\"]+")
 _QUOTE = re.compile(r"['\"\\]")
-_AGGREGATES = frozenset(MEANS.values())
-_OF_VALUE = {"meanof": "mean", "sumof": "total"}
 LINED = ("plot", "line")
 _EXTREMES = {"highest": "most", "lowest": "least"}
 

@@ -169,10 +169,10 @@ def past(*numbers: str, table: bool = False, sums: tuple[str, ...] = ()) -> Past
 )
 @pytest.mark.parametrize("table", [False, True])
 def test_earlier_numbers_are_reckoned_with(numbers: tuple[str, ...], request_: str, sum_: str, table: bool) -> None:
-    if table and request_ == "what is the difference?":
-        pytest.skip("of a table it may be another difference")
     done = past(*numbers, table=table)
-    assert reckoned(request_, done, references(request_, done)) == sum_
+    # Of a table it may be another difference.
+    known = not (table and request_ == "what is the difference?")
+    assert reckoned(request_, done, references(request_, done)) == (sum_ if known else "")
 
 
 @pytest.mark.parametrize(
