@@ -27,8 +27,14 @@ from llmos.training.thoughts import held
 TREES = ("beam", "deep", "mcts")
 TOKENS = 600  # of a stand-in's search: moves drawn and judged
 MORE = 10  # times the tokens of System 1 that the trees and votes on the other puzzles may use
-TREE = beam(4, 14, first=64)
-OTHERS = ("jugs", "river", "sums", "crossword")
+TREE = best_first(18, first=40, batch=2)
+# Of the other puzzles, what suits each: a crossword's state is long, and to judge it costs more than to try it.
+OTHERS: dict[str, Strategy | None] = {
+    "jugs": best_first(6, batch=2),
+    "river": best_first(6, batch=2),
+    "crossword": best_first(3, deep=True, judge=False),
+    "sums": None,  # the answer to a word problem cannot be checked, so that there is nothing but the vote
+}
 SEED = 24
 Figures = dict[str, float]
 Intervals = dict[str, list[float]]
@@ -42,6 +48,10 @@ class Partial:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         self._known: dict[str, Any] = dict(json.loads(line) for line in lines)
+
+    def known(self, key: str) -> Any:
+        """What was measured under a key; None where nothing was yet."""
+        return self._known.get(key)
 
     def get(self, key: str, measure: Callable[[], Any]) -> Any:
         """What was measured under a key; it is measured now where it was not yet."""
@@ -108,22 +118,31 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
             ]
             table.put(f"game24_standin_{value}_{name}", made)
     ways: list[tuple[str, Sequence[game24.Game24], Strategy, float | None, dict[str, Any]]] = [
-        ("system1", chosen, direct(), None, {}),
+        ("system1", chosen, direct(), None, {"distinct": False}),
         ("vote", chosen, vote(100, batch=20), 10.0, {"distinct": False}),
-        ("10s", chosen, TREE, 10.0, {}),
-        ("60s", chosen, TREE, 60.0, {}),
+        ("10s", chosen, TREE, 10.0, {"checked": True}),
+        ("60s", chosen, TREE, 60.0, {"checked": True}),
+        ("free_10s", chosen, TREE, 10.0, {}),
         ("legal_10s", chosen, TREE, 10.0, {"legal": True}),
     ]
     if not puzzles:
-        ways += [("paper_10s", held().paper[:count], TREE, 10.0, {}), ("strict_10s", held().strict, TREE, 10.0, {})]
-    for name, those, way, seconds, how in (one for one in ways if not only or one[0] in only):
-        rows = [
-            partial.get(
-                f"{name} {one.numbers}",
-                lambda o=one, w=way, s=seconds, h=how: kernel.solve(o, w, Meter(seconds=s), **h),  # type: ignore[misc]
-            )
-            for one in those[:asked]
+        ways += [
+            ("paper_10s", held().paper[:count], TREE, 10.0, {"checked": True}),
+            ("strict_10s", held().strict, TREE, 10.0, {"checked": True}),
         ]
+    for name, those, way, seconds, how in (one for one in ways if not only or one[0] in only):
+        rows = []
+        for one in those[:asked]:
+            # More time goes on from where less stopped: what is solved by then need not be done again.
+            before = partial.known(f"10s {one.numbers}") if name == "60s" else None
+            rows.append(
+                before
+                if before is not None and before["right"]
+                else partial.get(
+                    f"{name} {one.numbers}",
+                    lambda o=one, w=way, s=seconds, h=how: kernel.solve(o, w, Meter(seconds=s), **h),  # type: ignore[misc]
+                )
+            )
         if rows:
             table.put(f"game24_{name}", rows)
     # Beside the tree: random order without judgement, as many nodes as the model's search had.
@@ -156,16 +175,18 @@ def drawn(name: str) -> list[Puzzle]:
 def other(partial: Partial, name: str) -> tuple[Figures, Intervals]:
     """Another puzzle: System 1, and a tree and a vote at ten times its tokens."""
     chosen = drawn(name)[: int(os.environ.get("LLMOS_BENCH_ASKED", "40"))]
-    table, kernel = _Table(), Kernel()
-    # The answer to a word problem cannot be checked, so that there is nothing but the vote.
-    ways: list[tuple[str, Strategy]] = [("system1", direct()), ("vote", vote(64)), ("tree", beam(4, 6))]
+    table, kernel, tree = _Table(), Kernel(), OTHERS[name]
+    ways: list[tuple[str, Strategy, dict[str, Any]]] = [
+        ("system1", direct(), {"distinct": False}),
+        ("vote", vote(64), {"distinct": False}),
+        *([("tree", tree, {"checked": True})] if tree is not None else []),
+    ]
     most: int | None = None
-    for way, how in ways[: 2 if name == "sums" else 3]:
-        distinct = way == "tree"
+    for way, strategy, how in ways:
         rows = [
             partial.get(
                 f"{name} {way} {puzzle.told(())}",
-                lambda p=puzzle, h=how, m=most, d=distinct: kernel.solve(p, h, Meter(tokens=m), distinct=d),  # type: ignore[misc]
+                lambda p=puzzle, s=strategy, m=most, h=how: kernel.solve(p, s, Meter(tokens=m), **h),  # type: ignore[misc]
             )
             for puzzle in chosen
         ]
@@ -214,6 +235,7 @@ class Counting(LocalModel):
         temperature: float = 1.0,
         more: Callable[[int], bool] = lambda tokens: True,
         apart: bool = False,
+        heads: Sequence[Sequence[str]] = (),
     ) -> list[list[tuple[str, float]]]:
         """See :class:`~llmos.kernel.local.LocalModel`."""
         told: list[int] = []
@@ -222,7 +244,7 @@ class Counting(LocalModel):
             told.append(tokens)
             return more(tokens)
 
-        found = super().distinct(prompts, n, most, seeds, temperature, noted, apart)
+        found = super().distinct(prompts, n, most, seeds, temperature, noted, apart, heads)
         # The first are the prompts', the second what follows these without a token of its own.
         self.written += sum(told[2:])
         return found
@@ -245,7 +267,7 @@ def sharing(partial: Partial) -> tuple[Figures, Intervals]:
     model, figures = Counting(), Figures()
     few = held().own[: int(os.environ.get("LLMOS_BENCH_ASKED", "2"))]
     kinds: dict[str, tuple[Callable[[Any], list[Problem]], Strategy]] = {
-        "states": (lambda one: [Asked(puzzle, one) for puzzle in few], beam(5, 12, rounds=1)),
+        "states": (lambda one: [Asked(puzzle, one, checked=True) for puzzle in few], beam(5, 18, rounds=1)),
         "words": (lambda one: [Told(one, puzzle.question) for puzzle in few], beam(5, 5, 3, rounds=1)),
     }
     for kind, (problems, way) in kinds.items():

@@ -62,14 +62,16 @@ class Alone:
         seeds: Sequence[int | None],
         temperature: float = 1.0,
         more: Callable[[int], bool] = lambda tokens: True,
+        heads: Sequence[Sequence[str]] = (),
     ) -> list[list[tuple[str, float]]]:
         """See :class:`~llmos.kernel.local.LocalModel`. A line at a time, each computed from its first token on."""
         keep, found = self.model.engine.keep, []
         assert isinstance(keep, Tree)
         keep.share = False
         try:
-            for prompt, width, seed in zip(prompts, n, seeds, strict=True):
-                found += self.model.distinct([prompt], [width], most, [seed], temperature, more, apart=True)
+            for at, (prompt, width, seed) in enumerate(zip(prompts, n, seeds, strict=True)):
+                own = heads[at : at + 1]
+                found += self.model.distinct([prompt], [width], most, [seed], temperature, more, True, own)
         finally:
             keep.share = True
         return found

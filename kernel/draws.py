@@ -2,11 +2,12 @@
 
 Drawing again and again from a model that is sure of itself gives the same reply again and again; here none comes twice,
 and the likelier ones come first. Source: Kool, van Hoof & Welling 2019, "Stochastic beams and where to find them". Of
-each next token the :data:`LIKELIEST` are looked at. Knows nothing of text.
+each next token the :data:`LIKELIEST` are looked at. Replies can be held to some beginnings, of which none comes twice
+either; what follows one is then the likeliest. Knows nothing of text.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -35,6 +36,22 @@ class _Line:
     luck: float = 0.0
 
 
+class Heads:
+    """The beginnings that replies to a prompt may have, none of which begins another."""
+
+    def __init__(self, heads: Iterable[Sequence[int]]) -> None:
+        self._next: dict[tuple[int, ...], list[int]] = {}
+        for ids in map(tuple, heads):
+            for n, token in enumerate(ids):
+                known = self._next.setdefault(ids[:n], [])
+                if token not in known:
+                    known.append(token)
+
+    def after(self, ids: tuple[int, ...]) -> list[int]:
+        """What may follow; nothing where the beginning is whole."""
+        return self._next.get(ids, [])
+
+
 def draw(
     engine: TorchEngine,
     prompts: Sequence[Sequence[int]],
@@ -45,12 +62,14 @@ def draw(
     temperature: float = 1.0,
     more: Callable[[int], bool] = lambda tokens: True,
     apart: bool = False,
+    heads: Sequence[Heads | None] = (),
 ) -> list[list[Drawn]]:
     """At most so many (``n``) whole replies of at most ``most`` tokens to each prompt, the likelier as a rule first.
 
     A seed of None gives what a beam of that width finds. ``more`` is told of each pass how many ids it read, and says
     whether to go on; where it does not, what is whole by then is given. ``apart``: a line at a time, each from its
-    first token on, as if nothing could be shared. Raises BudgetError past the window.
+    first token on, as if nothing could be shared. ``heads``: for each prompt the beginnings that its replies are held
+    to. Raises BudgetError past the window.
     """
     lines: list[list[_Line]] = []
     noises = [None if seed is None else torch.Generator().manual_seed(seed) for seed in seeds]
@@ -74,8 +93,8 @@ def draw(
             logits = torch.cat([engine.logits([one]) for one in live]) if apart else engine.logits(live)
             after = torch.split(logits / temperature, [sum(one.branch is not None for one in row) for row in lines])
             lines = [
-                _grown(row, told, width, stop, noise, engine if apart else None)
-                for row, told, width, noise in zip(lines, after, n, noises, strict=True)
+                _grown(row, told, width, stop, noise, engine if apart else None, held)
+                for row, told, width, noise, held in zip(lines, after, n, noises, heads or [None] * len(n), strict=True)
             ]
     finally:
         for branch in (one.branch for row in lines for one in row):
@@ -91,30 +110,42 @@ def _grown(
     stop: Sequence[int],
     noise: torch.Generator | None,
     apart: TorchEngine | None,
+    heads: Heads | None,
 ) -> list[_Line]:
     """The ``n`` luckiest of what is whole and of what the others go on to."""
     live = [one for one in row if one.branch is not None]
     if not live:
         return list(row)
-    values, tokens = logits.topk(min(LIKELIEST, logits.shape[1]))
-    chances = values.log_softmax(1)
+    chances, tokens = _ways(live, logits, heads)
     sums = chances + torch.tensor([[one.logprob] for one in live])
     lucks = sums if noise is None else _lucky(sums, torch.tensor([[one.luck] for one in live]), noise)
     width = tokens.shape[1]
     best = lucks.flatten().topk(min(n, lucks.numel()))
     # Luck, the place among the live (-1 for what is whole, then its place in the row), id, log-probability.
     found = [(one.luck, -1, place, one.logprob) for place, one in enumerate(row) if one.branch is None]
-    for luck, at in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+    chosen = (best.values, best.indices, tokens.flatten()[best.indices], sums.flatten()[best.indices])
+    for luck, at, token, total in zip(*(one.tolist() for one in chosen), strict=True):
         if luck > -math.inf:
-            found.append(
-                (luck, at // width, int(tokens[at // width, at % width]), float(sums[at // width, at % width]))
-            )
+            found.append((luck, at // width, token, total))
     kept = sorted(found, key=lambda f: -f[0])[:n]
     made = [row[place] for _, parent, place, _ in kept if parent < 0]
     for number, parent in enumerate(live):
         ways = [_Line(None, (*parent.ids, token), total, luck) for luck, p, token, total in kept if p == number]
         made += _branched(parent, ways, stop, apart)
     return sorted(made, key=lambda one: -one.luck)
+
+
+def _ways(live: Sequence[_Line], logits: Tensor, heads: Heads | None) -> tuple[Tensor, Tensor]:
+    """What may follow each line: log-probabilities, -inf where there is no way more, and ids, both (lines, ways)."""
+    if heads is None:
+        values, tokens = logits.topk(min(LIKELIEST, logits.shape[1]))
+        return values.log_softmax(1), tokens
+    likeliest = logits.argmax(1).tolist()
+    ways = [heads.after(one.ids) or [best] for one, best in zip(live, likeliest, strict=True)]
+    width = max(map(len, ways))
+    tokens = torch.tensor([[*some, *[-1] * (width - len(some))] for some in ways])
+    chances = logits.gather(1, tokens.clamp(min=0)) - logits.logsumexp(1, keepdim=True)
+    return chances.masked_fill(tokens < 0, -math.inf), tokens
 
 
 def _branched(parent: _Line, ways: Sequence[_Line], stop: Sequence[int], apart: TorchEngine | None) -> list[_Line]:

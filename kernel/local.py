@@ -14,7 +14,7 @@ from llmos.kernel.aliases import Aliases
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.config import EMBEDDED, WEIGHTS, int8_wanted
-from llmos.kernel.draws import draw
+from llmos.kernel.draws import Heads, draw
 from llmos.kernel.engine import Branch, Delta, Finished, Sampling, Step, TextDelta
 from llmos.kernel.errors import BudgetError, ModelError
 from llmos.kernel.examples import TAUGHT, Memory
@@ -168,14 +168,16 @@ class LocalModel:
         temperature: float = 1.0,
         more: Callable[[int], bool] = lambda tokens: True,
         apart: bool = False,
+        heads: Sequence[Sequence[str]] = (),
     ) -> list[list[tuple[str, float]]]:
         """At most so many (``n``) different texts in reply to each prompt, each with its log-probability (nats).
 
-        Drawn without replacement, all side by side; see :func:`llmos.kernel.draws.draw`.
+        ``heads`` are what those to each prompt may begin with. See :func:`llmos.kernel.draws.draw`.
         """
         stops, codec = self.wire.form.stops, self.wire.codec
         asked = [self.wire.render(messages, ()) for messages in prompts]
-        found = draw(self.engine, asked, n, most, tuple(stops), seeds, temperature, more, apart)
+        held = [Heads(codec.encode(text) for text in some) for some in heads]
+        found = draw(self.engine, asked, n, most, tuple(stops), seeds, temperature, more, apart, held)
         return [[(codec.decode(one.ids[:-1]), one.logprob) for one in row] for row in found]
 
     @property

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from llmos.kernel.planner import Node, Search, Settled, Strategy
 
 DEPTH = 12
+HOPELESS = 0.01  # a value that says as good as no
 # What a proposal's seed is made of, so that no two draws of a search are alike: more than any level or line there is.
 _ROUND, _LEVEL = 1_000_003, 1_009
 
@@ -132,18 +133,28 @@ def _beam(search: Search, width: int, breadth: int, first: int, depth: int, turn
 
 
 def best_first(
-    breadth: int = 5, depth: int = DEPTH, floor: float = 0.0, deep: bool = False, rounds: int = 8, batch: int = 1
+    breadth: int = 5,
+    depth: int = DEPTH,
+    floor: float = 0.0,
+    deep: bool = False,
+    rounds: int = 8,
+    batch: int = 1,
+    first: int = 0,
+    judge: bool = True,
 ) -> Strategy:
     """Go on from the most hopeful thought there is, wherever it stands; dead ends lead back to the next best.
 
-    ``batch``: from so many of the most hopeful at once, which a model computes side by side. ``deep``: from the deepest
-    first, as the depth-first search of the Tree of Thoughts paper does. What is valued at ``floor`` or less is not gone
-    into. When all is dead, the problem is told anew, and more thoughts are drawn of each.
+    ``breadth`` thoughts of each, ``first`` of the beginning where that is more. ``batch``: from so many of the most
+    hopeful at once, which a model computes side by side. ``deep``: from the deepest first, as the depth-first search of
+    the Tree of Thoughts paper does. What is valued at ``floor`` or less is not gone into. Without ``judge`` nothing is
+    valued, and the likeliest is the most hopeful. When all is dead, the problem is told anew, and more thoughts are
+    drawn of each.
     """
 
     def run(search: Search) -> Iterator[Node]:
         for turn in range(rounds):
-            yield from _best_first(search, breadth << turn, depth, floor, deep, turn, batch)
+            sizes = _Sizes(breadth << turn, max(first, breadth << turn), depth, batch, turn)
+            yield from _best_first(search, sizes, floor, deep, judge)
             if search.answered:
                 return
             search.reframe()
@@ -151,35 +162,56 @@ def best_first(
     return run
 
 
-def _best_first(
-    search: Search, breadth: int, depth: int, floor: float, deep: bool, turn: int, batch: int
-) -> Iterator[Node]:
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Of one round of a best-first search."""
+
+    breadth: int
+    first: int
+    depth: int
+    batch: int
+    turn: int
+
+
+def _best_first(search: Search, sizes: _Sizes, floor: float, deep: bool, judge: bool) -> Iterator[Node]:
     waiting: list[tuple[tuple[float, ...], Node]] = [((0.0,), search.root)]
     seen = {search.problem.key(())}
     while waiting:
-        lines = [heappop(waiting)[1] for _ in range(min(batch, len(waiting)))]
-        lines = [line for line in lines if len(line.path) < depth]
+        lines = [heappop(waiting)[1] for _ in range(min(sizes.batch, len(waiting)))]
+        lines = [line for line in lines if len(line.path) < sizes.depth]
         if not lines:
             continue
-        rated = yield from _expand(search, lines, breadth, search.seed + turn * _ROUND + lines[0].id * _LEVEL)
-        for one in rated:
+        some = sizes.breadth if lines[0].path else sizes.first
+        made = yield from _expand(search, lines, some, search.seed + sizes.turn * _ROUND + lines[0].id * _LEVEL, judge)
+        for one in made:
             place = search.problem.key(one.path)
-            if one.fate == "open" and one.value > floor and place not in seen:
+            if one.fate == "open" and (one.value > floor or not judge) and place not in seen:
                 seen.add(place)
-                order = (-len(one.path), -one.value) if deep else (-one.value, -len(one.path))
-                heappush(waiting, ((*order, -one.logprob, one.id), one))
+                heappush(waiting, ((*_order(one, deep, judge), -one.logprob, one.id), one))
 
 
-def _expand(search: Search, lines: Sequence[Node], breadth: int, seed: int) -> Generator[Node, None, list[Node]]:
-    """The children of some thoughts, rated; those that are not dead."""
+def _order(node: Node, deep: bool, judge: bool) -> tuple[float, float, float]:
+    """What comes first has the least. Of the hopeless the shallow do: it is easier to be wrong about them."""
+    depth, value = len(node.path), node.value
+    if deep or not judge:
+        return -depth if deep else 0.0, -value, 0.0
+    return (0.0, depth, -value) if value < HOPELESS else (-round(value, 2), -depth, -value)
+
+
+def _expand(
+    search: Search, lines: Sequence[Node], breadth: int, seed: int, judge: bool = True
+) -> Generator[Node, None, list[Node]]:
+    """The children of some thoughts that are not dead, rated where they are judged."""
     made = []
     for line, found in zip(lines, search.propose(lines, breadth, seed), strict=True):
         for one in search.grow(line, found):
             yield one
-            made.append(one)
-    rated = search.rate([one for one in made if one.fate != "dead"])
-    yield from rated
-    return [one for one in rated if one.fate != "dead"]
+            if one.fate != "dead":
+                made.append(one)
+    if judge:
+        made = search.rate(made)
+        yield from made
+    return [one for one in made if one.fate != "dead"]
 
 
 @dataclass(eq=False, slots=True)

@@ -10,7 +10,7 @@ import torch
 
 from llmos.kernel.alone import Alone
 from llmos.kernel.branches import TorchEngine
-from llmos.kernel.draws import Drawn, draw
+from llmos.kernel.draws import Drawn, Heads, draw
 from llmos.kernel.local import LocalModel
 from llmos.training.puzzles import ask
 
@@ -93,6 +93,19 @@ def test_two_are_drawn_as_without_replacement() -> None:
     a, b = chance((2, 0)), chance((3, 0))
     wanted = a * b / (1 - a) + b * a / (1 - b)
     assert pairs[frozenset([(2, 0), (3, 0)])] / 600 == pytest.approx(wanted, abs=0.07)
+
+
+def test_replies_held_to_beginnings_have_each_once_and_go_on_with_the_likeliest() -> None:
+    for seed in (None, *range(20)):
+        found = drawn(6, seed, heads=[Heads([(2, 3), (3, 2), (3, 3)])])
+        assert {one.ids for one in found} == {(2, 3, 0), (3, 2, 0), (3, 3, 0)}
+        for one in found:
+            assert one.logprob == pytest.approx(math.log(chance(one.ids)), abs=1e-5)
+    first = Counter(drawn(1, seed, heads=[Heads([(2, 3), (3, 2), (3, 3)])])[0].ids for seed in range(600))
+    # Token by token as likely as it is: where nothing else is left it is taken.
+    assert first[(2, 3, 0)] / 600 == pytest.approx(0.7, abs=0.07)
+    assert first[(3, 2, 0)] / 600 == pytest.approx(0.3 * 0.3 / 0.5, abs=0.07)
+    assert all(not one.open for one in MADE)
 
 
 def test_a_spent_budget_leaves_what_is_whole() -> None:

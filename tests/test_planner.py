@@ -106,6 +106,35 @@ def test_every_tree_solves_jugs_without_any_value(name: str) -> None:
         assert puzzle.check(outcome.answer)
 
 
+@dataclass(frozen=True)
+class Doubtful(StandIn):
+    """Judges three numbers to be hopeless, whatever they are, and is right about two."""
+
+    def value(self, paths: Sequence[Path], meter: Meter) -> list[float]:
+        found = super().value(paths, meter)
+        return [max(value, 0.005) if len(path) > 1 else 0.001 for path, value in zip(paths, found, strict=True)]
+
+
+def test_of_the_hopeless_the_shallow_come_first() -> None:
+    puzzle = game24.draw(1, seed=3)[0]
+    nodes = {one.id: one for one in think(Doubtful(puzzle, solver=True), best_first(64), Meter(tokens=20000), seed=1)}
+    assert any(one.verified for one in nodes.values())
+    # Two numbers that lead nowhere are judged better than any three, and are gone into after them nevertheless.
+    assert any(len(one.path) == 2 and one.value == 0.005 for one in nodes.values())
+    assert {nodes[one.parent].value for one in nodes.values() if len(one.path) == 3} == {1.0}
+
+
+def test_without_a_judge_nobody_is_asked_and_the_likeliest_is_gone_into() -> None:
+    @dataclass(frozen=True)
+    class Unjudged(StandIn):
+        def value(self, paths: Sequence[Path], meter: Meter) -> list[float]:
+            raise AssertionError("nobody judges here")
+
+    for way in (best_first(5, judge=False), best_first(5, deep=True, judge=False)):
+        outcome = solve(Unjudged(jugs.draw(1, seed=5)[0]), way, Meter(tokens=5000), seed=1)
+        assert outcome.verified
+
+
 @pytest.mark.parametrize("name", list(STRATEGIES))
 def test_a_larger_budget_never_ends_with_a_lower_score_and_begins_alike(name: str) -> None:
     puzzles: list[Puzzle] = [*game24.draw(2, seed=8), *sums.draw(2, seed=8)]

@@ -14,7 +14,7 @@ from llmos.kernel.strategies import beam, best_first, direct, mcts, vote
 from llmos.kernel.types import Message
 from llmos.training.game24 import Game24
 from llmos.training.jugs import Jugs
-from llmos.training.puzzles import Asked, ask
+from llmos.training.puzzles import Asked, ask, head
 
 PUZZLE = Game24((4, 9, 10, 13))
 GOOD = ("13 - 9 = 4 (left: 4 4 10)", "10 - 4 = 6 (left: 4 6)", "4 * 6 = 24 (left: 24)")
@@ -50,6 +50,8 @@ class Thinker(Scripted):
         seeds: Sequence[int | None],
         temperature: float = 1.0,
         more: Callable[[int], bool] = lambda tokens: True,
+        *,
+        heads: Sequence[Sequence[str]] = (),
     ) -> list[list[tuple[str, float]]]:
         assert most <= 64
         more(20 * len(prompts))
@@ -89,6 +91,20 @@ def test_system_1_is_one_line_and_a_budget_ends_a_search() -> None:
     assert (outcome.path, outcome.verified) == (GOOD, True)
     outcome = solve(Asked(PUZZLE, Thinker()), beam(2, 3), Meter(tokens=20))
     assert "tokens is spent" in outcome.why
+
+
+def test_checked_thoughts_begin_as_moves_do_each_once_and_legal_ones_are_moves() -> None:
+    model, moves = LocalModel(), PUZZLE.moves(())
+    (checked,) = Asked(PUZZLE, model, checked=True).propose([()], 64, 7, Meter())
+    assert sorted(head(one.text) for one in checked) == sorted(map(head, moves))
+    # What a move comes to is the kernel's own: it is right as a rule, and nobody made it so.
+    assert 0.8 * len(moves) < sum(one.text in moves for one in checked) <= len(moves)
+    (legal,) = Asked(PUZZLE, model, legal=True).propose([()], 64, 7, Meter())
+    assert sorted(one.text for one in legal) == moves
+    (few,) = Asked(PUZZLE, model, checked=True).propose([()], 5, 7, Meter())
+    assert {head(one.text) for one in few} < set(map(head, moves))
+    assert len(few) == 5
+    assert [head(move) for move in ("4 + 9 = 13 (left: 10 13 13)", "fill A")] == ["4 + 9 =", "fill A"]
 
 
 def test_what_it_is_asked_keeps_its_numbers() -> None:

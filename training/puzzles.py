@@ -104,6 +104,12 @@ def ask(what: str, state: str) -> list[Message]:
     return [Message("system", (Part(f"{state}\n{load(f'thought_{what}.md')}", Source("kernel")),))]
 
 
+def head(move: str) -> str:
+    """What a move is known by: all of it, or what stands before what it comes to."""
+    chosen, sign, _ = move.partition(" =")
+    return chosen + sign
+
+
 class Glancer(Model, Protocol):
     """A model that tells how probable the beginnings of answers are, of several prompts together."""
 
@@ -118,6 +124,8 @@ class Glancer(Model, Protocol):
         seeds: Sequence[int | None],
         temperature: float = 1.0,
         more: Callable[[int], bool] = lambda tokens: True,
+        *,
+        heads: Sequence[Sequence[str]] = (),
     ) -> list[list[tuple[str, float]]]:
         """See :class:`~llmos.kernel.local.LocalModel`."""
 
@@ -126,10 +134,11 @@ class Glancer(Model, Protocol):
 class Asked:
     """A puzzle with the embedded kernel, which proposes and judges every thought; the rules only check.
 
-    It is asked of states, as it was taught (:func:`ask`). ``legal`` lets it choose among the moves that the rules
-    allow, of which it need not get the arithmetic right: easier, and to be told apart. Thoughts about one state all
-    differ (``distinct``), or each is drawn by itself, as a vote wants it. A verdict says what is gone on with first
-    and kills nothing: now and then it is wrong of what can be solved.
+    It is asked of states, as it was taught (:func:`ask`). Thoughts about one state all differ (``distinct``), or each is
+    drawn by itself, as a vote wants it. ``checked``: one is given up as soon as no move of the rules begins as it does,
+    say with a number that is not there; what a move comes to, after its equals sign, is the kernel's first word, right
+    or wrong. ``legal``: it chooses among whole moves, and need not get the arithmetic right: easier, and to be told
+    apart. A verdict says what is gone on with first and kills nothing: now and then it is wrong of what can be solved.
     """
 
     puzzle: Puzzle
@@ -137,6 +146,7 @@ class Asked:
     temperature: float = 1.0
     legal: bool = False
     distinct: bool = True
+    checked: bool = False
 
     def propose(self, paths: Sequence[Path], n: int, seed: int | None, meter: Meter) -> list[list[Proposal]]:
         """See :class:`~llmos.kernel.planner.Problem`. No thought longer than a move that the rules allow.
@@ -145,7 +155,7 @@ class Asked:
         """
         prompts = [ask("next", self.puzzle.told(path)) for path in paths]
         moves = [self.puzzle.moves(path) for path in paths]
-        if self.legal or not self.distinct:
+        if not self.distinct:
             asked = []
             for number, (prompt, some) in enumerate(zip(prompts, moves, strict=True)):
                 sampling = Sampling(max_tokens=STEP, choices=tuple(some) if self.legal else ())
@@ -176,7 +186,10 @@ class Asked:
         most = min(STEP, max((len(move) for some in moves for move in some), default=0) + 1)
         seeds = [None if seed is None else seed + number * 32 for number in range(len(prompts))]
         widths = [min(n, 2 * len(some) or 1) for some in moves]
-        found = self.model.distinct(prompts, widths, most, seeds, self.temperature, more)
+        heads: list[list[str]] = []
+        if self.legal or self.checked:
+            heads = [sorted({move if self.legal else head(move) for move in some}) for some in moves]
+        found = self.model.distinct(prompts, widths, most, seeds, self.temperature, more, heads=heads)
         if ended and not any(found):
             raise ended[0]
         return [[Proposal(" ".join(text.split()), logprob) for text, logprob in row] for row in found]
