@@ -134,11 +134,11 @@ class Glancer(Model, Protocol):
 class Asked:
     """A puzzle with the embedded kernel, which proposes and judges every thought; the rules only check.
 
-    It is asked of states, as it was taught (:func:`ask`). Thoughts about one state all differ (``distinct``), or each is
-    drawn by itself, as a vote wants it. ``checked``: one is given up as soon as no move of the rules begins as it does,
-    say with a number that is not there; what a move comes to, after its equals sign, is the kernel's first word, right
-    or wrong. ``legal``: it chooses among whole moves, and need not get the arithmetic right: easier, and to be told
-    apart. A verdict says what is gone on with first and kills nothing: now and then it is wrong of what can be solved.
+    It is asked of states, as it was taught (:func:`ask`). Thoughts about one state all differ (``distinct``), or each
+    is drawn by itself, as a vote wants it. ``checked``: one is given up as soon as no move of the rules begins so, say
+    with a number that is not there; what a move comes to, after its equals sign, is the kernel's first word, right or
+    wrong. ``legal``: it chooses among whole moves, and need not get the arithmetic right: easier, and to be told apart.
+    A verdict says what is gone on with first and kills nothing: now and then it is wrong of what can be solved.
     """
 
     puzzle: Puzzle
