@@ -7,7 +7,9 @@ check. A right answer is one that was checked; of word problems, which cannot be
 import json
 import os
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ class Partial:
 
 
 class _Table:
-    """Figures as they are put together."""
+    """Figures as they are put together; each is shown on stderr as soon as it is there."""
 
     def __init__(self) -> None:
         self.figures, self.intervals = Figures(), Intervals()
@@ -75,6 +77,8 @@ class _Table:
         for what in ("tokens", "seconds", "nodes"):
             self.figures[f"{name}_{what}"] = statistics.fmean(one[what] for one in solved)
         self.figures[f"{name}_puzzles"] = len(solved)
+        took = f"{self.figures[f'{name}_seconds']:.2f} s, {self.figures[f'{name}_nodes']:.0f} thoughts"
+        print(f"{name}: {right} of {len(solved)}, {took}", file=sys.stderr, flush=True)
 
 
 class Kernel:
@@ -103,13 +107,21 @@ def solved(puzzle: Puzzle, problem: Problem, strategy: Strategy, meter: Meter) -
 
 
 def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
-    """The Game of 24: stand-ins, each named so, and the model's own thoughts and values."""
+    """The Game of 24: the model's own thoughts and values, and stand-ins, each named so."""
     count = int(os.environ.get("LLMOS_BENCH_PUZZLES", "100"))
     asked = int(os.environ.get("LLMOS_BENCH_ASKED", str(count)))
     own = [one for _, one in game24.read(Path(puzzles))] if puzzles else list(held().own)
     chosen = own[:count]
     table, kernel = _Table(), Kernel()
     only = set(filter(None, os.environ.get("LLMOS_BENCH_WAYS", "").split(",")))
+    for way in (one for one in _ways(chosen, puzzles) if not only or one.name in only):
+        rows = [_measured(partial, kernel, way, one) for one in way.puzzles[:asked]]
+        if rows:
+            table.put(f"game24_{way.name}", rows)
+    # Beside the tree: random order without judgement, as many nodes as the model's search had.
+    nodes = int(table.figures.get("game24_10s_nodes", 0))
+    if nodes:
+        table.put("game24_standin_random_same_nodes", [_exhaustive(one, nodes) for one in chosen[:asked]])
     for value in ("random", "solver"):
         for name in TREES if not only or "standin" in only else ():
             made = [
@@ -117,39 +129,46 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
                 for one in chosen
             ]
             table.put(f"game24_standin_{value}_{name}", made)
-    ways: list[tuple[str, Sequence[game24.Game24], Strategy, float | None, dict[str, Any]]] = [
-        ("system1", chosen, direct(), None, {"distinct": False}),
-        ("vote", chosen, vote(100, batch=20), 10.0, {"distinct": False}),
-        ("10s", chosen, TREE, 10.0, {"checked": True}),
-        ("60s", chosen, TREE, 60.0, {"checked": True}),
-        ("free_10s", chosen, TREE, 10.0, {}),
-        ("legal_10s", chosen, TREE, 10.0, {"legal": True}),
-    ]
-    if not puzzles:
-        ways += [
-            ("paper_10s", held().paper[:count], TREE, 10.0, {"checked": True}),
-            ("strict_10s", held().strict, TREE, 10.0, {"checked": True}),
-        ]
-    for name, those, way, seconds, how in (one for one in ways if not only or one[0] in only):
-        rows = []
-        for one in those[:asked]:
-            # More time goes on from where less stopped: what is solved by then need not be done again.
-            before = partial.known(f"10s {one.numbers}") if name == "60s" else None
-            rows.append(
-                before
-                if before is not None and before["right"]
-                else partial.get(
-                    f"{name} {one.numbers}",
-                    lambda o=one, w=way, s=seconds, h=how: kernel.solve(o, w, Meter(seconds=s), **h),  # type: ignore[misc]
-                )
-            )
-        if rows:
-            table.put(f"game24_{name}", rows)
-    # Beside the tree: random order without judgement, as many nodes as the model's search had.
-    nodes = int(table.figures.get("game24_10s_nodes", 0))
-    if nodes:
-        table.put("game24_standin_random_same_nodes", [_exhaustive(one, nodes) for one in chosen[:asked]])
     return table.figures, table.intervals
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How some Games of 24 are tried; ``how`` is for :class:`Asked`."""
+
+    name: str
+    puzzles: Sequence[game24.Game24]
+    strategy: Strategy
+    seconds: float | None
+    how: Mapping[str, Any]
+
+
+def _ways(chosen: Sequence[game24.Game24], puzzles: str) -> list[_Way]:
+    """The ways of the Game of 24, what matters most first."""
+    checked, apart = {"checked": True}, {"distinct": False}
+    others = [] if puzzles else [("paper_10s", held().paper[: len(chosen)]), ("strict_10s", held().strict)]
+    return [
+        _Way("10s", chosen, TREE, 10.0, checked),
+        _Way("60s", chosen, TREE, 60.0, checked),
+        _Way("system1", chosen, direct(), None, apart),
+        *(_Way(name, those, TREE, 10.0, checked) for name, those in others),
+        _Way("vote", chosen, vote(100, batch=20), 10.0, apart),
+        _Way("free_10s", chosen, TREE, 10.0, {}),
+        _Way("legal_10s", chosen, TREE, 10.0, {"legal": True}),
+    ]
+
+
+def _measured(partial: Partial, kernel: Kernel, way: _Way, puzzle: game24.Game24) -> dict[str, Any]:
+    """What a way makes of a puzzle. More time goes on from where less stopped: what is solved by then is not done
+    again."""
+    before = partial.known(f"10s {puzzle.numbers}") if way.name == "60s" else None
+    if before is not None and before["right"]:
+        return dict(before)
+    found: dict[str, Any] = partial.get(
+        f"{way.name} {puzzle.numbers}",
+        lambda: kernel.solve(puzzle, way.strategy, Meter(seconds=way.seconds), **way.how),
+    )
+    return found
 
 
 def _stand_in(puzzle: game24.Game24, value: str, name: str) -> dict[str, Any]:

@@ -7,13 +7,15 @@ a result that holds the number.
 their name are no model's: moves are drawn at random, and with ``solver`` the solver judges them. The others are the
 model's, every thought and value: ``game24_system1`` (one greedy try), ``_vote`` (up to 100 lines in 10 s, the answers
 checked), ``_10s`` and ``_60s`` (trees), ``_paper_10s`` (ranks 901 to 1000), ``_strict_10s`` (puzzles of which no row
-shows a state of three numbers), and ``_legal_10s``, where the rules do the arithmetic and the model chooses.
+shows a state of three numbers), ``_free_10s``, where a thought is checked only once it is whole, and ``_legal_10s``,
+where the rules do the arithmetic and the model chooses.
 ``jugs``, ``river``, ``crossword``, ``sums``: System 1, a vote and a tree at ten times its tokens.
 ``sharing``: what it saves to share prompts and to compute thoughts side by side.
 
-A run that was cut off goes on where it was (``build/bench/think-partial.jsonl``, removed at the end). Sizes by
-``LLMOS_BENCH_ITEMS`` (all; fewer are spread evenly), ``LLMOS_BENCH_PUZZLES`` (100) and ``LLMOS_BENCH_ASKED`` (as many
-puzzles for the model); ``LLMOS_BENCH_WAYS=system1,10s`` has a few ways of ``game24`` alone.
+Each figure is shown as soon as it is there, and a run that was cut off goes on where it was
+(``build/bench/think-partial.jsonl``, removed at the end). What was found is in ``build/bench/think-PROBLEM.json``.
+Sizes by ``LLMOS_BENCH_ITEMS`` (all; fewer are spread evenly), ``LLMOS_BENCH_PUZZLES`` (100) and ``LLMOS_BENCH_ASKED``
+(as many puzzles for the model); ``LLMOS_BENCH_WAYS=system1,10s`` has a few ways of ``game24`` alone.
 """
 
 import json as jsonlib
@@ -64,13 +66,15 @@ def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
             figures |= found
             intervals |= spread
     machine = f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    made = {"name": "think", "machine": machine, "version": version("llmos"), "figures": figures}
-    (FOLDER / "think.json").write_text(jsonlib.dumps({**made, "intervals": intervals}, indent=1), encoding="utf-8")
+    made = {"name": "think", "machine": machine, "version": version("llmos")}
+    whole = {**made, "figures": figures, "intervals": intervals}
+    out = FOLDER / f"think{problem and f'-{problem}'}.json"
+    out.write_text(jsonlib.dumps(whole, indent=1), encoding="utf-8")
     if "calculator_system1" in figures:
         plot(figures, intervals, FOLDER / "think.png")
     partial.path.unlink(missing_ok=True)
     if json:
-        print(jsonlib.dumps({**made, "intervals": intervals}))
+        print(jsonlib.dumps(whole))
         return 0
     for name, value in figures.items():
         low, high = intervals.get(name, (0.0, 0.0))
