@@ -17,19 +17,20 @@ from llmos.kernel.alone import Alone
 from llmos.kernel.engine import Delta, Finished, Sampling
 from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Problem, Strategy, solve
+from llmos.kernel.puzzled import TREE
+from llmos.kernel.puzzles import Asked
 from llmos.kernel.reason import Told
 from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, vote
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
 from llmos.training import game24, sums
 from llmos.training.evaluate import wilson
-from llmos.training.puzzles import Asked, Puzzle, StandIn
+from llmos.training.puzzles import Puzzle, StandIn
 from llmos.training.thoughts import held
 
 TREES = ("beam", "deep", "mcts")
 TOKENS = 600  # of a stand-in's search: moves drawn and judged
 MORE = 10  # times the tokens of System 1 that the trees and votes on the other puzzles may use
-TREE = best_first(18, first=40, batch=2)
 # Of the other puzzles, what suits each: a crossword's state is long, and to judge it costs more than to try it.
 OTHERS: dict[str, Strategy | None] = {
     "jugs": best_first(6, batch=2),

@@ -256,7 +256,7 @@ def ponder(problem: Replies, how: Way, most: int) -> Iterator[Explored]:
             break
         if node.fate == "finished":
             first.setdefault(node.answer, node.path)
-        event = _event(node, meter, label)
+        event = explored(node, meter, label)
         if not node.id:
             yield replace(event, text=told, why=why)
             continue
@@ -269,18 +269,7 @@ def ponder(problem: Replies, how: Way, most: int) -> Iterator[Explored]:
     if not outcome.path and outcome.why == "stopped by the user":
         raise KeyboardInterrupt
     problem.chosen = problem.of(first[outcome.answer]) if outcome.path else None
-    yield Explored(
-        id="",
-        node=0,
-        text=told,
-        value=outcome.score,
-        fate="finished" if outcome.path else "dead",
-        why=outcome.why,
-        answer=outcome.answer,
-        tokens=outcome.tokens,
-        seconds=outcome.seconds,
-        label=label,
-    )
+    yield ended(outcome, told, label)
 
 
 def cut_off(events: Iterable[Event], request: Request) -> list[Reply]:
@@ -304,7 +293,24 @@ def cut_off(events: Iterable[Event], request: Request) -> list[Reply]:
     return found
 
 
-def _event(node: Node, meter: Meter, label: Label) -> Explored:
+def ended(outcome: Outcome, told: str, label: Label) -> Explored:
+    """The end of a search as an event; ``told`` says which search it was."""
+    return Explored(
+        id="",
+        node=0,
+        text=told,
+        value=outcome.score,
+        fate="finished" if outcome.path else "dead",
+        why=outcome.why,
+        answer=outcome.answer,
+        tokens=outcome.tokens,
+        seconds=outcome.seconds,
+        label=label,
+    )
+
+
+def explored(node: Node, meter: Meter, label: Label) -> Explored:
+    """A thought as an event."""
     return Explored(
         id="",
         node=node.id,

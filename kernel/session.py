@@ -19,7 +19,10 @@ from llmos.kernel.handles import opened
 from llmos.kernel.labels import context_label, join, state_of
 from llmos.kernel.pager import PageOut, page
 from llmos.kernel.paths import following
-from llmos.kernel.ponder import Replies, Think, Trial, Way, cut_off, ponder
+from llmos.kernel.planner import Meter
+from llmos.kernel.ponder import PATIENCE, Replies, Think, Trial, Way, cut_off, ponder
+from llmos.kernel.puzzled import Task, answered, explore, task
+from llmos.kernel.puzzles import Glancer
 from llmos.kernel.signals import inspect
 from llmos.kernel.tool import ToolContext
 from llmos.kernel.types import (
@@ -62,8 +65,8 @@ class Kernel:
     decision before anything comes of it; when it raises, the call does not happen. ``room`` raises QuotaError when the
     workspace takes no more: then no tool is run. ``page_out`` keeps turns that leave the context, but those whose
     numbers are in ``paged``; without it they are only in the log. ``improbable`` tells what the model itself finds odd
-    in a request. Whatever is yielded and recorded went through the dispatcher's ``scrub``; calls run as the model made
-    them.
+    in a request, ``thinker`` thinks about puzzles. Whatever is yielded and recorded went through the dispatcher's
+    ``scrub``; calls run as the model made them.
     """
 
     model: Model
@@ -80,6 +83,7 @@ class Kernel:
     paged: Container[int] = ()
     improbable: Callable[[str], Sequence[Signal]] = lambda text: ()
     aside: Sequence[Event] = ()
+    thinker: Glancer | None = None
 
     def run(
         self,
@@ -165,11 +169,15 @@ class Kernel:
         prompt = yield from self._prompt(spent)
         trial = Trial(self.dispatcher, prompt.label, state_of(self.seen()), self.audit)
         request = next(e for e in reversed(self.events) if isinstance(e, Request))
-        known = cut_off(sorted(self.seen(), key=lambda e: int(e.id[1:])), request)
+        before = sorted(self.seen(), key=lambda e: int(e.id[1:]))
+        way: Way = how if how == "auto" else min(how, 0.9 * self.budget.seconds)  # what comes after takes time too
+        if puzzle := task(request, self.thinker, before):
+            yield from self._explore(puzzle, way, spent, prompt.label)
+            return True
+        known = cut_off(before, request)
         problem = Replies(self.model, prompt, trial, known)
         # So many fit the budget of new tokens, with room for what comes after.
         most = (self.budget.tokens - spent.generated) // max(prompt.sampling.max_tokens, 1) - 1
-        way: Way = how if how == "auto" else min(how, 0.9 * self.budget.seconds)  # what comes after takes time too
         try:
             for event in ponder(problem, way, most):
                 yield self._log(event)
@@ -183,6 +191,16 @@ class Kernel:
         if reply and reply.text.strip():
             yield self._log(Text(id="", text=reply.text.strip(), label=prompt.label))
         return reply is not None
+
+    def _explore(self, puzzle: Task, way: Way, spent: Spent, label: Label) -> Iterator[Event]:
+        """A puzzle, thought about as a tree. What is read and written meanwhile counts as tokens of prompts."""
+        meter = Meter(PATIENCE if way == "auto" else way, self.budget.prompt_tokens - spent.prompt)
+        try:
+            for event in explore(puzzle, way, meter, label, self.sampling.seed):
+                yield self._log(event)
+        finally:
+            spent.prompt += meter.used
+        yield self._log(Text(id="", text=answered(puzzle, event), label=label))
 
     def _reply(self, spent: Spent, calls: list[ToolCall | Malformed]) -> Iterator[Event]:
         """One assistant turn: streams its text, collects its calls."""

@@ -22,6 +22,7 @@ from llmos.kernel.labels import label_of
 from llmos.kernel.pager import Page
 from llmos.kernel.persona import Persona
 from llmos.kernel.ponder import Think
+from llmos.kernel.puzzled import thinker
 from llmos.kernel.redact import Redactor
 from llmos.kernel.scrub import Scrub
 from llmos.kernel.session import Kernel
@@ -268,11 +269,9 @@ class Session:
         # A secret may have been registered after it was logged.
         events, aside = paths.split(scrub.event(event) for event in self._log.events())
         grants = system.grants()
-        # What is tried again comes out in another way.
-        seed = system.seed + sum(isinstance(e, Branched) for e in (*events, *aside))
-        budget, sampling = system.budget, Sampling(seed=seed)
-        if self._errand is not None:
-            budget = self._errand.narrowed(budget)
+        seed = system.seed + sum(isinstance(e, Branched) for e in (*events, *aside))  # what is tried again differs
+        sampling = Sampling(seed=seed)
+        budget = system.budget if self._errand is None else self._errand.narrowed(system.budget)
         if speaks is not None:
             budget = speaks.narrowed(budget)
             sampling = sampling if self._embedded else speaks.sampled(sampling)
@@ -282,6 +281,7 @@ class Session:
             words = skills.before_it(system.memory, words, request, self._key())
         return Kernel(
             model=self._reader(Sharing(model, self.id)) if self._reader else Sharing(model, self.id),
+            thinker=thinker(model, self.id),
             system=words,
             dispatcher=Dispatcher(self._tools, self.workspace, system.approve, grants, scrub, strict=self._strict),
             events=events,

@@ -12,7 +12,7 @@ from llmos.kernel.alone import Alone
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.draws import Drawn, Heads, draw
 from llmos.kernel.local import LocalModel
-from llmos.training.puzzles import ask
+from llmos.kernel.puzzles import ask
 
 STOP = 0
 # What follows the last id: 1 goes on to 2 or 3, each of these to 2, 3 or the end.

@@ -9,12 +9,12 @@ from llmos import Scripted
 from llmos.kernel.alone import Alone
 from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Node, solve, think
+from llmos.kernel.puzzles import Asked, ask, head
 from llmos.kernel.reason import Told
 from llmos.kernel.strategies import beam, best_first, direct, mcts, vote
 from llmos.kernel.types import Message
 from llmos.training.game24 import Game24
 from llmos.training.jugs import Jugs
-from llmos.training.puzzles import Asked, ask, head
 
 PUZZLE = Game24((4, 9, 10, 13))
 GOOD = ("13 - 9 = 4 (left: 4 4 10)", "10 - 4 = 6 (left: 4 6)", "4 * 6 = 24 (left: 24)")

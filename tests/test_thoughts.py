@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from llmos.kernel.codec import Codec
+from llmos.kernel.game24 import steps
+from llmos.kernel.puzzles import ask
 from llmos.kernel.wire import EmbeddedWire
 from llmos.training import crossword, game24, river
-from llmos.training.puzzles import Puzzle, ask
+from llmos.training.puzzles import Puzzle
 from llmos.training.thoughts import (
     WRITERS,
     Said,
@@ -42,7 +44,7 @@ def test_games_are_right_and_none_of_those_held_out() -> None:
                 if what == "judge":
                     assert text == ("sure" if game24.solvable(left) else "impossible"), state
                     continue
-                after = dict(game24.steps(left))[text]
+                after = dict(steps(left))[text]
                 assert game24.solvable(after), (state, text)
     assert len(held().paper) == len(held().own) == 100
     assert len(held().strict) == 40

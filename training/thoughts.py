@@ -16,15 +16,17 @@ from math import gcd
 from pathlib import Path as File
 
 from llmos.kernel.codec import Codec
+from llmos.kernel.game24 import GOAL, State, steps
 from llmos.kernel.planner import Path
+from llmos.kernel.puzzles import ask
 from llmos.kernel.types import Message, Part, Source
 from llmos.kernel.wire import render_training
 from llmos.training import crossword, game24, jugs, river, sums
 from llmos.training.crossword import Crossword
-from llmos.training.game24 import Game24, State
+from llmos.training.game24 import Game24
 from llmos.training.jugs import Jugs
 from llmos.training.loop import LENGTH, Family, Rows, families, pack
-from llmos.training.puzzles import Puzzle, ask
+from llmos.training.puzzles import Puzzle
 from llmos.training.river import River
 
 PAPER = File(__file__).parent / "held" / "game24_paper.jsonl"  # ranks 901 to 1000 of the list by human difficulty
@@ -60,7 +62,7 @@ def held() -> Held:
     paper = tuple(one for _, one in game24.read(PAPER))
     own = tuple(game24.draw(100, SEED))
     strict = tuple(one for one in game24.draw(240, SEED + 1) if one not in (*paper, *own))[:40]
-    states = frozenset(left for one in strict for _, left in game24.steps(one.state(())))
+    states = frozenset(left for one in strict for _, left in steps(one.state(())))
     words = tuple(crossword.draw(20, SEED))
     return Held(paper, own, strict, states, tuple(jugs.draw(40, SEED)), tuple(river.draw(20, SEED)), words)
 
@@ -93,7 +95,7 @@ def of_game24(rng: random.Random) -> Iterator[tuple[str, Said]]:
     good, hard, other = _games()
     state = rng.choice(rng.choices([hard, good, other], [OFTEN, 0.9 - OFTEN, 0.1])[0])
     while len(state) > 1:
-        shown = [(text, left) for text, left in game24.steps(state) if left not in held().states]
+        shown = [(text, left) for text, left in steps(state) if left not in held().states]
         right = [(text, left) for text, left in shown if game24.solvable(left)]
         if state not in held().states and right:
             yield _told(state), [("next", text) for text, _ in rng.sample(right, min(SHOWN, len(right)))]
@@ -107,7 +109,7 @@ def of_game24(rng: random.Random) -> Iterator[tuple[str, Said]]:
 
 
 def _told(state: State) -> str:
-    return f"{game24.GOAL}: {' '.join(map(str, state))}"
+    return f"{GOAL}: {' '.join(map(str, state))}"
 
 
 @cache
@@ -117,7 +119,7 @@ def _games() -> tuple[list[State], list[State], list[State]]:
     every = [n for n in combinations_with_replacement(range(1, 14), 4) if n not in held().games]
     states = [tuple(map(Fraction, n)) for n in every]
     good = [s for s in states if game24.solvable(s)]
-    hard = [s for s in good if len({left for _, left in game24.steps(s) if game24.solvable(left)}) <= NARROW]
+    hard = [s for s in good if len({left for _, left in steps(s) if game24.solvable(left)}) <= NARROW]
     return good, hard, [s for s in states if not game24.solvable(s)]
 
 
