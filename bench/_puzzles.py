@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmos.bench._curves import curves
 from llmos.kernel.alone import Alone
 from llmos.kernel.engine import Delta, Finished, Sampling
 from llmos.kernel.local import LocalModel
@@ -20,7 +21,7 @@ from llmos.kernel.planner import Meter, Problem, Strategy, solve
 from llmos.kernel.puzzled import TREE
 from llmos.kernel.puzzles import Asked
 from llmos.kernel.reason import Told
-from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, vote
+from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, mcts, vote
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message
 from llmos.training import game24, sums
@@ -70,8 +71,10 @@ class _Table:
 
     def __init__(self) -> None:
         self.figures, self.intervals = Figures(), Intervals()
+        self.rows: dict[str, Sequence[Mapping[str, Any]]] = {}
 
     def put(self, name: str, solved: Sequence[Mapping[str, Any]]) -> None:
+        self.rows[name] = solved
         right = sum(one["right"] for one in solved)
         self.figures[name] = right / len(solved)
         self.intervals[name] = list(wilson(right, len(solved)))
@@ -130,6 +133,7 @@ def game(partial: Partial, puzzles: str = "") -> tuple[Figures, Intervals]:
                 for one in chosen
             ]
             table.put(f"game24_standin_{value}_{name}", made)
+    curves(table.rows, partial.path.parent / "think-game24.png")
     return table.figures, table.intervals
 
 
@@ -156,6 +160,11 @@ def _ways(chosen: Sequence[game24.Game24], puzzles: str) -> list[_Way]:
         _Way("vote", chosen, vote(100, batch=20), 10.0, apart),
         _Way("free_10s", chosen, TREE, 10.0, {}),
         _Way("legal_10s", chosen, TREE, 10.0, {"legal": True}),
+        # The other ways a tree grows, as wide.
+        _Way("beam_10s", chosen, beam(4, 18, first=40), 10.0, checked),
+        _Way("deep_10s", chosen, best_first(18, first=40, deep=True), 10.0, checked),
+        _Way("mcts_10s", chosen, mcts(40), 10.0, checked),
+        _Way("unjudged_10s", chosen, best_first(18, first=40, deep=True, judge=False), 10.0, checked),
     ]
 
 
@@ -213,6 +222,7 @@ def other(partial: Partial, name: str) -> tuple[Figures, Intervals]:
         table.put(f"{name}_{way}", rows)
         most = most or int(MORE * table.figures[f"{name}_system1_tokens"])
     table.put(f"{name}_standin_random", [_random(one) for one in chosen])
+    curves(table.rows, partial.path.parent / f"think-{name}.png")
     return table.figures, table.intervals
 
 

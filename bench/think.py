@@ -7,8 +7,9 @@ a result that holds the number.
 their name are no model's: moves are drawn at random, and with ``solver`` the solver judges them. The others are the
 model's, every thought and value: ``game24_system1`` (one greedy try), ``_vote`` (up to 100 lines in 10 s, the answers
 checked), ``_10s`` and ``_60s`` (trees), ``_paper_10s`` (ranks 901 to 1000), ``_strict_10s`` (puzzles of which no row
-shows a state of three numbers), ``_free_10s``, where a thought is checked only once it is whole, and ``_legal_10s``,
-where the rules do the arithmetic and the model chooses.
+shows a state of three numbers), ``_free_10s``, where a thought is checked only once it is whole, ``_legal_10s``,
+where the rules do the arithmetic and the model chooses, ``_beam_10s``, ``_deep_10s``, ``_mcts_10s``, other trees of the
+same width, and ``_unjudged_10s``, depth first without a judge. What is solved by when is plotted.
 ``jugs``, ``river``, ``crossword``, ``sums``: System 1, a vote and a tree at ten times its tokens.
 ``sharing``: what it saves to share prompts and to compute thoughts side by side.
 
