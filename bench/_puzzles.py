@@ -18,7 +18,7 @@ from llmos.kernel.alone import Alone
 from llmos.kernel.engine import Delta, Finished, Sampling
 from llmos.kernel.local import LocalModel
 from llmos.kernel.planner import Meter, Problem, Strategy, solve
-from llmos.kernel.puzzled import TREE
+from llmos.kernel.puzzled import POURED, TREE
 from llmos.kernel.puzzles import Asked
 from llmos.kernel.reason import Told
 from llmos.kernel.strategies import STRATEGIES, beam, best_first, direct, mcts, vote
@@ -34,8 +34,8 @@ TOKENS = 600  # of a stand-in's search: moves drawn and judged
 MORE = 10  # times the tokens of System 1 that the trees and votes on the other puzzles may use
 # Of the other puzzles, what suits each: a crossword's state is long, and to judge it costs more than to try it.
 OTHERS: dict[str, Strategy | None] = {
-    "jugs": best_first(6, batch=2),
-    "river": best_first(6, batch=2),
+    "jugs": POURED,
+    "river": POURED,
     "crossword": best_first(3, deep=True, judge=False),
     "sums": None,  # the answer to a word problem cannot be checked, so that there is nothing but the vote
 }

@@ -76,6 +76,14 @@ class Game24:
         """What is left."""
         return self.state(path)
 
+    def found(self, answer: str) -> str:
+        """An answer in a sentence."""
+        return f"{answer} = {GOAL}"
+
+    def sought(self) -> str:
+        """What is asked, in a few words."""
+        return f"make {GOAL} from {' '.join(map(str, self.numbers))}"
+
     def state(self, path: Path) -> State:
         """What is left after steps that are right."""
         if not path:

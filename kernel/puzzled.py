@@ -7,11 +7,13 @@ cut off goes on: what was proposed and judged by then is known.
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from llmos.kernel import game24, jugs
 from llmos.kernel.engine import Model
 from llmos.kernel.fair import Sharing, speaking
-from llmos.kernel.game24 import GOAL, Game24, requested
+from llmos.kernel.game24 import Game24
+from llmos.kernel.jugs import Jugs
 from llmos.kernel.local import LocalModel
-from llmos.kernel.planner import Meter, Node, Outcome, Path, Problem, Proposal, Search, think
+from llmos.kernel.planner import Meter, Node, Outcome, Path, Problem, Proposal, Search, Strategy, think
 from llmos.kernel.ponder import Way, ended, explored
 from llmos.kernel.puzzles import Asked, Glancer
 from llmos.kernel.strategies import best_first, direct
@@ -20,6 +22,7 @@ from llmos.kernel.wire import EmbeddedWire
 
 # All the moves of four numbers, and of three: what the kernel thinks unlikely is gone into last, and is gone into.
 TREE = best_first(18, first=40, batch=2)
+POURED = best_first(6, batch=2)  # as TREE, of jugs
 LEAST = 5e-7  # of what is judged, where the log has less than its digits tell
 
 
@@ -60,7 +63,7 @@ def thinker(model: Model, name: Hashable) -> Thinker | None:
 class Task:
     """A puzzle, and how it is thought about."""
 
-    game: Game24
+    puzzle: Game24 | Jugs
     problem: Problem
 
 
@@ -69,16 +72,20 @@ def task(request: Request, model: Glancer | None, before: Iterable[Event]) -> Ta
 
     ``before`` are the session's events in the order of their making.
     """
-    game = requested(request.text)
-    if game is None or model is None or request.attachments:
+    puzzle = game24.requested(request.text) or jugs.requested(request.text)
+    if puzzle is None or model is None or request.attachments:
         return None
-    return Task(game, resumed(before, request, Asked(game, model, checked=True)))
+    return Task(puzzle, resumed(before, request, Asked(puzzle, model, checked=True)))
 
 
-def doubted(search: Search) -> Iterator[Node]:
+def doubted(tree: Strategy) -> Strategy:
     """System 1's own line first; where it is wrong, the tree."""
-    yield from direct()(search)
-    yield from TREE(search)
+
+    def run(search: Search) -> Iterator[Node]:
+        yield from direct()(search)
+        yield from tree(search)
+
+    return run
 
 
 def explore(task: Task, how: Way, meter: Meter, label: Label, seed: int = 0) -> Iterator[Explored]:
@@ -88,8 +95,9 @@ def explore(task: Task, how: Way, meter: Meter, label: Label, seed: int = 0) -> 
     """
     why = "System 1 first, a tree where its line is wrong" if how == "auto" else f"{how:g} s were asked for"
     why += "; a search that was cut off goes on" if isinstance(task.problem, Known) else ""
-    told = f"a tree of thoughts on {task.game.told(())}; {why}"
-    thoughts = think(task.problem, doubted if how == "auto" else TREE, meter, seed)
+    told = f"a tree of thoughts on {task.puzzle.told(())}; {why}"
+    tree = TREE if isinstance(task.puzzle, Game24) else POURED
+    thoughts = think(task.problem, doubted(tree) if how == "auto" else tree, meter, seed)
     while True:
         try:
             node = next(thoughts)
@@ -105,9 +113,7 @@ def explore(task: Task, how: Way, meter: Meter, label: Label, seed: int = 0) -> 
 
 def answered(task: Task, last: Explored) -> str:
     """What is said in the end."""
-    if last.answer:
-        return f"{last.answer} = {GOAL}"
-    return f"I found no way to make {GOAL} from {' '.join(map(str, task.game.numbers))}: {last.why}."
+    return task.puzzle.found(last.answer) if last.answer else f"I found no way to {task.puzzle.sought()}: {last.why}."
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from llmos import LLMOS, Budget, Scripted
+from llmos.kernel import jugs
 from llmos.kernel.game24 import Game24, requested
+from llmos.kernel.jugs import Jugs
 from llmos.kernel.local import LocalModel
 from llmos.kernel.types import Answer, Event, Explored, Failure
 from llmos.trees import drawn
@@ -42,6 +44,34 @@ ASKED = "make 24 from 5 7 7 11"
 def test_where_a_request_asks_for_it(text: str, numbers: tuple[int, ...] | None) -> None:
     found = requested(text)
     assert (found and found.numbers) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "puzzle"),
+    [
+        ("I have a 3 litre jug and a 5 litre jug. How do I measure exactly 4 litres?", Jugs((3, 5), 4)),
+        ("using 5 and 3 gallon jugs, get 4 gallons", Jugs((3, 5), 4)),
+        ("with a 7-liter bucket and a 4-liter bucket, how can you measure 5 liters?", Jugs((4, 7), 5)),
+        ("two jugs hold 3 l and 5 l; measure 4 l", Jugs((3, 5), 4)),
+        ("a 3 litre jug and a 5 litre jug, get 9 litres", None),
+        ("a 3 litre jug, a 5 litre jug and an 8 litre jug: measure 4 litres", None),
+        ("a 5 litre jug and another 5 litre jug: measure 4 litres", None),
+        ("how many cups are in 2 litres?", None),
+        ("jugs of 3 and 5 litres: how much do they cost?", None),
+    ],
+)
+def test_where_a_request_asks_for_jugs(text: str, puzzle: Jugs | None) -> None:
+    assert jugs.requested(text) == puzzle
+
+
+def test_jugs_are_poured(tmp_path: Path) -> None:
+    with LLMOS(home=tmp_path) as system:
+        text = system.run("I have a 3 litre jug and a 5 litre jug. How do I measure exactly 4 litres?", think=60).text
+        none = system.run("with a 4 litre jug and a 6 litre jug, measure 5 litres", think=60).text
+    told, _, moves = text.removesuffix(".").partition(": ")
+    assert told == "A holds 3, B holds 5"
+    assert Jugs((3, 5), 4).check(moves)
+    assert none == "I found no way to get 5 where A holds 4, B holds 6: everything was tried."
 
 
 def explored(events: Sequence[Event]) -> list[Explored]:
