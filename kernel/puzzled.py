@@ -189,6 +189,6 @@ def resumed(events: Iterable[Event], request: Request, problem: Problem) -> Prob
         under = event.under
         paths[event.node], sums[event.node] = (*paths[under], event.text), event.logprob
         proposed[paths[under]][-1].append(Proposal(event.text, event.logprob - sums[under]))
-    if under >= 0:
-        proposed[paths[under]].pop()  # there may have been more of them
+    if under >= 0 and not any(path[:-1] == paths[under] for path in judged):
+        proposed[paths[under]].pop()  # there may have been more of them; none is judged before all are there
     return Known(problem, proposed, judged) if any(proposed.values()) else problem
