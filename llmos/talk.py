@@ -74,7 +74,7 @@ class Session:
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
         known = self._remembers or notes
         reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
-        self._reader = hands.reading(system, log.id, self._key(), not known) if reads else None
+        self._reader = hands.reading(system, log, self._key(), not known, browses) if reads else None
         memory = (lambda: system.memory) if known or self._reader else None
         self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
