@@ -87,10 +87,14 @@ _WHERE = frozenset(
 
 
 class Surfing:
-    """A Model that browses for another. ``look`` tells of a file of the session as requests tell of theirs."""
+    """A Model that browses for another.
 
-    def __init__(self, model: Model, look: Callable[[str], str]) -> None:
-        self._model, self._look = model, look
+    ``look`` tells of a file of the session as requests tell of theirs. ``eager``: to search, or to find out, means the
+    web also where it is not named.
+    """
+
+    def __init__(self, model: Model, look: Callable[[str], str], eager: bool = False) -> None:
+        self._model, self._look, self._eager = model, look, eager
 
     @property
     def name(self) -> str:
@@ -114,7 +118,7 @@ class Surfing:
         n: int = 1,
     ) -> Iterator[Delta]:
         """An act, what the pages say, or what the other says."""
-        said = None if sampling.choices or sampling.schema else decide(messages, tools)
+        said = None if sampling.choices or sampling.schema else decide(messages, tools, self._eager)
         if said is None:
             yield from self._model.reply(self._told(messages), _others(tools), sampling, n)
             return
@@ -158,13 +162,13 @@ def _given(asked: Message, told: str) -> Message:
     return replace(asked, parts=(Part(told, Source("file")), *(p for p in own if p.content != told)))
 
 
-def decide(messages: Sequence[Message], tools: Sequence[Tool]) -> ToolCall | str | None:
+def decide(messages: Sequence[Message], tools: Sequence[Tool], eager: bool = False) -> ToolCall | str | None:
     """The next act, an answer from what was read, or None where the other model is to speak."""
     names = {tool.name for tool in tools}
     now = trip(messages) if PREFIX + "open" in names else None
     if now is None or not (messages[-1].role == "user" or browsed(messages, len(messages) - 1)):
         return None  # what the other began, it ends
-    if not now.acts and not now.webwards and not _goes_on(now):
+    if not now.acts and not now.webwards(eager) and not _goes_on(now):
         return None
     chosen = _next(now)
     if not isinstance(chosen, tuple):

@@ -144,10 +144,10 @@ class Trip:
         """Whether other pages may be looked at: no address goes deeper than a site's front page."""
         return not any(re.match(r"\w+://[^/]+/[^?#]*\w", url) for url in self.urls)
 
-    @property
-    def webwards(self) -> bool:
-        """Whether it speaks of the web."""
-        return bool(self.urls or _WEB.search(self.words) or (not self.files and _SEEK.search(self.words)))
+    def webwards(self, eager: bool) -> bool:
+        """Whether it speaks of the web; ``eager``: also where it only wants something to be found, in no file."""
+        seeks = eager and not self.files and _SEEK.search(self.words)
+        return bool(self.urls or _WEB.search(self.words) or seeks)
 
     def done(self, name: str) -> list[tuple[ToolCall, str]]:
         """The acts of one kind."""

@@ -108,7 +108,9 @@ Strict = Annotated[
 ]
 Browser = Annotated[
     bool | None,
-    typer.Option("--browser/--no-browser", help="Give the kernel the web; by default for other models than its own."),
+    typer.Option(
+        "--browser/--no-browser", help="Give the kernel the web, or not; by default where there is a browser."
+    ),
 ]
 Hosts = Annotated[
     list[str] | None,

@@ -39,6 +39,7 @@ class System(Protocol):
     allow_hosts: Sequence[str]
     allow_posts: Sequence[str]
     search: str | None
+    browser: bool | None
     browser_profile: str | None
     remembers: bool | None
     store: SessionStore
@@ -125,7 +126,7 @@ def reading(
 
     def read(model: Model) -> Reading | Surfing:
         made = Reading(model, found, hides)
-        return Surfing(made, told) if browses else made
+        return Surfing(made, told, bool(system.browser or system.search)) if browses else made
 
     return read
 
