@@ -137,6 +137,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["run", "  "], "the request is empty"),
         (["run", "x" * 100_001], "--file"),
         (["run", "a\0b"], "NUL"),
+        (["run", "how many rows?", "--file", ""], "the name of a file is empty"),
         (["run", "caf\udce9"], "not valid UTF-8"),
         (["run", "hi", "--yes", "--deny"], "exclude each other"),
         (["run", "hi", "--session", "nope"], "no session"),
