@@ -162,9 +162,9 @@ def test_a_site_is_served_while_its_items_run(tmp_path: Path) -> None:
 def test_a_wrong_line_is_told_with_a_right_one(tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     for line, problem in (
-        ("a,b", "line 1 is no JSON"),
-        ('{"request": "2 + 2"}', "line 1 has no 'prompt'"),
-        ("[1]", "1 needs id"),
+        ("a,b", "line 1: this is no JSON"),
+        ('{"request": "2 + 2"}', "line 1: there is no 'prompt'"),
+        ("[1]", "line 1: a line needs"),
     ):
         file.write_text(line)
         with pytest.raises(UsageError, match=problem) as told:

@@ -211,7 +211,7 @@ def _item(line: str, where: str, folder: Path) -> Item:
     try:
         data = json.loads(line)
     except ValueError as error:
-        raise UsageError(f"{where} is no JSON; a line is such as {EXAMPLE}") from error
+        raise UsageError(f"{where}: this is no JSON; a line is such as {EXAMPLE}") from error
     try:
         turns = data.get("turns", [data])
         asked = tuple((str(t["prompt"]), dict(t["expect"])) for t in turns)
@@ -219,8 +219,8 @@ def _item(line: str, where: str, folder: Path) -> Item:
         site = folder / data["site"] if data.get("site") else None
         unknown = {key for _, expect in asked for key in expect} - KEYS
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        lacks = f" has no {error}," if isinstance(error, KeyError) else ""
-        raise UsageError(f"{where}{lacks} needs id, prompt and expect, or turns; such as {EXAMPLE}") from error
+        lacks = f"there is no {error}; " if isinstance(error, KeyError) else ""
+        raise UsageError(f"{where}: {lacks}a line needs prompt and expect, or turns, such as {EXAMPLE}") from error
     missing = next((f for f in files if not f.is_file()), site if site and not site.is_dir() else None)
     if missing or unknown or not asked:
         problem = (
