@@ -9,6 +9,7 @@ import pytest
 
 from llmos import cli
 from llmos.doctor import safely
+from llmos.ends import os_error
 from llmos.kernel.config import home
 
 RUN = 'exec "$0" -c "import sys; from llmos.cli import main; main(sys.argv[1:])" "$@"'
@@ -53,7 +54,7 @@ def test_an_error_elsewhere_is_not_laid_on_the_data_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LLMOS_HOME", "/proc/llmos")
-    assert cli.os_error(FileNotFoundError(2, os.strerror(2), "/elsewhere")) == 1
+    assert os_error(FileNotFoundError(2, os.strerror(2), "/elsewhere")) == 1
     assert "unexpected FileNotFoundError" in capsys.readouterr().err
 
 
