@@ -13,11 +13,13 @@ from pathlib import Path
 
 from llmos.kernel.clocks import clocks
 from llmos.kernel.config import WEIGHTS
+from llmos.kernel.conversions import conversion
 from llmos.kernel.honest import Facts
 from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
 from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas
 from llmos.kernel.spoken import spoken
+from llmos.kernel.tallies import tally
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
@@ -32,6 +34,11 @@ _SMALL = re.compile(r"\d{1,2}|1\d\d")
 _WHOLE = re.compile(r"\b(?:ceil|floor)\(@(\d+) ?/ ?@(\d+)\)")
 _QUESTION = re.compile(r"(?i)(?:\w+[:,] )?(?:which(?! way| direction)|who|how (?:many|much))\b")
 LIKELY = 0.12  # how like a request an example has to be
+
+
+def reckoned(request: str) -> str:
+    """The expression for what a request says plainly: a calculation, a list's mean, a quantity in other units."""
+    return spoken(request) or tally(request) or conversion(request)
 
 
 @cache
@@ -75,7 +82,7 @@ class Memory:
         # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
         alone = "calculator" in kinds and told.count("@") <= len([*literals(request)])
         # Times of days that are named are for dates.
-        made = (spoken(request) or ("" if "~" in told else clocks(request))) if alone else ""
+        made = reckoned(request) or ("" if "~" in told else clocks(request)) if alone else ""
         sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
         return tuple([*sure, *near][:MOST])
 

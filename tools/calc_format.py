@@ -25,6 +25,14 @@ def show_number(value: Number, decimals: bool = False, fractions: bool = False) 
     return f"{exact} = {short}"
 
 
+def show_mixed(value: Number) -> str:
+    """``2 3/4 = 2.75``, ``-1 1/2 = -1.5``; what has no whole part, or is whole, as ever."""
+    whole, rest = divmod(abs(value), 1)
+    if not whole or not rest or rest.denominator >= 10**12:
+        return show_number(value, fractions=True)
+    return f"{'-' * (value < 0)}{whole} {rest.numerator}/{rest.denominator} = {show_decimal(value)}"
+
+
 def show_integer(value: int) -> str:
     """All its digits up to MAX_DIGITS, else ``1.99506311688e3010 (rounded; 3011 digits)``."""
     if value.bit_length() <= MAX_DIGITS * 3.3219:
