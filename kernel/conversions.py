@@ -6,8 +6,9 @@ One quantity, and units of the same kind with no number before them; all else is
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 from llmos.kernel.adapt import UNITS
 from llmos.kernel.literals import literals
@@ -43,7 +44,7 @@ _LETTERS = frozenset(["min", "in", "c", "f", "k", "g", "h", "l", "m", "s", "b", 
 _COMMON = frozenset(["second", "bar", "cal", "pa", "ha", "mw", "ps", "au", "pound", "rad", "st"])  # of other meanings
 _AIM = frozenset(["to", "in", "into", "as", "=", ">", "many", "much", "for", "and", ",", "/", "of"])
 _ELSE = re.compile(
-    r"[%$\u00a3\u20ac\u20b9]|\b(?:per (?:person|head|day|unit|item)|cost|costs|price|pay|paid|each|every|save|left|plus|minus(?! \d)|add"
+    r"[%$\u00a3\u20ac\u20b9]|\b(?:per (?:person|head|day|unit|item)|cost|costs|price|pay|paid|each|every|save|left|minus(?! \d)|add"
     r"|times|twice|double|half of|remember|area of|perimeter|speed of|rate|usd|eur|gbp|inr|dollars?|euros?|rupees?|yen|bucks"
     r"|plot|chart|draw|python|code|program|remind|timer|square root|sum|difference|average|mean|from now|ago|until|date"
     r"|clock|o'clock|am|pm|today|tomorrow|yesterday)\b"
@@ -67,6 +68,7 @@ _PARTS = [
     (re.compile(r"\b(?:knots?|kts?)\b"), "knots"),
     (re.compile(r"\bmega ?bits? (?:per|a|/) ?(?:second|sec|s)\b"), "mbps"),
     (re.compile(r"\bmm ?hg\b"), "mmhg"),
+    (re.compile(r"\b(?:pounds?|lbs?) (?:per|/) ?(?:square|sq) inch\b"), "psi"),
     (re.compile(r"\bst\b(?= \d|$| in\b| to\b| into\b)"), "stone"),
 ]  # fmt: skip
 
@@ -76,6 +78,7 @@ class _Unit:
     name: str
     kind: str
     end: int
+    start: int = 0
 
 
 def conversion(request: str) -> str:
@@ -94,7 +97,8 @@ def conversion(request: str) -> str:
     parts = quantities[0]
     if {kind for _, _, kind in parts} != {aim.kind for aim in aims} or aims[0].name in {unit for _, unit, _ in parts[:1]}:
         return ""
-    if len(aims) > 1 and aims[0].kind not in ("time", "length", "mass"):
+    # Of several units each goes on from the one before: hours, minutes and seconds.
+    if any(after.start - one.end > 2 for one, after in pairwise(aims)):
         return ""
     wanted = " and ".join(dict.fromkeys(aim.name for aim in aims))
     return f"{' '.join(f'{number} {unit}' for number, unit, _ in parts)} to {wanted}"
@@ -110,7 +114,7 @@ def _read(tokens: Sequence[re.Match[str]], british: bool) -> tuple[list[_Parts],
     n, ends = 0, -1  # where the last quantity ends
     while n < len(tokens):
         word = tokens[n][0]
-        single = word in ("a", "an", "1") and n and tokens[n - 1][0] in ("in", "is", "does", "make", "makes", "of", "into")
+        single = word in ("a", "an", "1") and (not n or tokens[n - 1][0] in ("in", "is", "does", "make", "makes", "of", "into"))
         number = tokens[n]["number"]
         if number or single:
             unit = _unit(tokens, n + 1, True, british)
@@ -128,8 +132,11 @@ def _read(tokens: Sequence[re.Match[str]], british: bool) -> tuple[list[_Parts],
                 continue
             sign = "-" if n and tokens[n - 1][0] in ("-", "\u2212", "minus", "negative") else ""
             one = (sign + _written(number or "1"), unit.name, unit.kind)
+            joined = quantities[-1] if n and n == ends + 1 and tokens[n - 1][0] in ("+", "plus") else None
             if last and last[-1][2] == unit.kind:
                 last.append(one)
+            elif joined and joined[-1][2] == unit.kind:
+                joined.append((f"+ {one[0]}", *one[1:]))
             else:
                 quantities.append([one])
             n = ends = unit.end
@@ -143,7 +150,7 @@ def _read(tokens: Sequence[re.Match[str]], british: bool) -> tuple[list[_Parts],
             continue
         plain = word in _COMMON or len(word) == 1
         if not plain or before in _AIM or not n:
-            aims.append(unit)
+            aims.append(replace(unit, start=n))
         n = unit.end
     return quantities, aims
 
@@ -171,7 +178,8 @@ def _atom(tokens: Sequence[re.Match[str]], n: int, letters: bool, british: bool)
     first, second = words[0], words[1] if len(words) > 1 else ""
     if first in _POWERS and (base := _names().get(second)):
         kind = f"{base[1]}{_POWERS[first]}"
-        return _Unit(f"{'square' if first[0] == 's' else 'cubic'} {base[0]}", _CALLED.get(kind, kind), n + 2)
+        name = "meters" if base[0] == "m" else base[0]
+        return _Unit(f"{'square' if first[0] == 's' else 'cubic'} {name}", _CALLED.get(kind, kind), n + 2)
     if first in ("degrees", "degree", "deg") and second in ("c", "f", "k", *_temperatures()):
         return _atom(tokens, n + 1, True, british)
     if (first, second) in _TWO:

@@ -17,14 +17,14 @@ _LEAD = re.compile(
     r"|i need|i want(?: to know)?|find|calculate|calc|compute|work out|evaluate|figure out|determine|get"
     r"|wh?at(?:'?s| is| are| do| does| would be)?|how much (?:is|are|do|does|would be)"
     r"|(?:you|we|i|u) get (?:if|when|for|from) (?:you|we|i|u)|if (?:you|we|i|u)"
-    r"|the (?:answer to|result of|value of)|start (?:with|at|from)|do)(?:\b|(?<=')),? *:? *"
+    r"|the difference if (?:you|we|i)|(?:comes out|do (?:you|we|i) get|is left|remains|happens) (?:when|if) (?:you|we|i|u)|the (?:answer to|result of|value of)|start (?:with|at|from)|do)(?:\b|(?<=')),? *:? *"
 )
 _TAIL = re.compile(
     r"[ ,]*(?:\bplease|\bpls|\bplz|\bthanks|\bthx|\bthank you|\bsir|\bfor me|\bequals?(?: to)?(?: what)?|\bis what"
     r"|\bis|\bmakes?|\bcomes? to|\bgives?|\bexactly|[=?!.])+ *$"
 )
 _PLACES = (
-    r"(?:decimal(?: place| digit)?s?|dps?|places|digits?(?: after (?:the )?(?:decimal )?(?:point|comma)| of decimals)"
+    r"(?:decimal(?: place| digit)?s?|d\.? ?p\.?s?|places|digits?(?: after (?:the )?(?:decimal )?(?:point|comma)| of decimals)"
     r"|places after (?:the )?(?:point|comma))"
 )
 _LOWEST = r"(?:in|to|into) (?:its |the |their )?(?:lowest|simplest|smallest|reduced) (?:terms?|forms?)"
@@ -46,6 +46,8 @@ _SHOWN = [
         r"[ ,(]+(?:(?:as|in|into|to) (?:an? )?decimals?(?: number| form| fraction)?|decimal(?: form)?)\)?$")),
     ("percent", re.compile(r"[ ,(]+(?:as|in|into|to) (?:an? )?(?:percentages?|percents?|per cents?|%)(?: form)?\)?$")),
     ("mixed", re.compile(r"[ ,(]+(?:as|in|into|to) (?:an? )?mixed (?:number|fraction|numeral)s?(?: form)?\)?$")),
+    ("scientific", re.compile(
+        r"[ ,(]+(?:as|in|into|to|using) (?:a )?(?:scientific|standard|exponential) (?:notation|form)\)?$")),
     ("", re.compile(
         r"[ ,(]+(?:written |expressed )?(?:(?:as|in|into|to) (?:an? )?(?:normal|ordinary|plain|regular|usual) (?:digits?|numbers?|notation|form)"
         r"|(?:written )?(?:out )?in full|written out|without (?:an |the )?exponents?)\)?$")),

@@ -33,6 +33,13 @@ def show_mixed(value: Number) -> str:
     return f"{'-' * (value < 0)}{whole} {rest.numerator}/{rest.denominator} = {show_decimal(value)}"
 
 
+def show_scientific(value: Number) -> str:
+    """``4.5 * 10^4``, to 12 digits."""
+    exact = Context(prec=DIGITS).divide(Decimal(value.numerator), Decimal(value.denominator))
+    digits, _, power = _scientific(exact).partition("e")
+    return f"{digits} * 10^{power}"
+
+
 def show_integer(value: int) -> str:
     """All its digits up to MAX_DIGITS, else ``1.99506311688e3010 (rounded; 3011 digits)``."""
     if value.bit_length() <= MAX_DIGITS * 3.3219:
