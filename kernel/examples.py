@@ -17,14 +17,14 @@ from llmos.kernel.conversions import conversion
 from llmos.kernel.honest import Facts
 from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
-from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas
+from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas, opened
 from llmos.kernel.spoken import spoken
 from llmos.kernel.tallies import tally
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
 
-TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
+TAUGHT = "taught.jsonl.gz"  # beside the embedded kernel's weights
 MOST = 4  # examples behind a request
 RANKER = "ranker.safetensors"  # beside what was taught
 _ZERO = re.compile(r"(&(\d+)) = 0\b")
@@ -45,7 +45,7 @@ def reckoned(request: str) -> str:
 def knows(kind: str, path: Path = WEIGHTS / TAUGHT) -> bool:
     """Whether the embedded kernel was taught a kind of request; the file is looked through, not read in."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with opened(path) as lines:
             return any(line.startswith(f'["{kind}"') for line in lines)
     except OSError:
         return False
