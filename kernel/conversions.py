@@ -40,6 +40,7 @@ _TWO = {
 _IMPERIAL = {"gallons": "imperial gallons", "pints": "imperial pints", "quarts": "imperial quarts", "mpg": "imperial mpg",
              "fl oz": "imperial fluid ounces"}  # fmt: skip
 _BRITISH = re.compile(r"\b(?:imperial|imp|uk|british|english|in (?:england|britain))\b")
+_METRIC = re.compile(r"\bmetric\b")
 _LETTERS = frozenset(["min", "in", "c", "f", "k", "g", "h", "l", "m", "s", "b", "t", "w", "j", "n", "a", "v"])
 _COMMON = frozenset(["second", "bar", "cal", "pa", "ha", "mw", "ps", "au", "pound", "rad", "st"])  # of other meanings
 _AIM = frozenset(["to", "in", "into", "as", "=", ">", "many", "much", "for", "and", ",", "/", "of"])
@@ -54,6 +55,10 @@ _PARTS = [
     (re.compile(r"\b(\d+) and (?:a|1) quarter\b"), r"\1.25"),
     (re.compile(r"\b(\d+) and 3 quarters\b"), r"\1.75"),
     (re.compile(r"\b3 quarters (?:of )?(?:an? )?"), "0.75 "),
+    (re.compile(r"\b(\d+) thirds? of (?:an? )?"), r"\1/3 "),
+    (re.compile(r"\b(\d+) fifths? of (?:an? )?"), r"\1/5 "),
+    (re.compile(r"\b(\d+) eighths? of (?:an? )?"), r"\1/8 "),
+    (re.compile(r"(\d/\d+) of (?:an? )?(?=[a-z])"), r"\1 "),
     (re.compile(r"\b(?:a |1 )?half (?:of )?(?:an? )?(?=[a-z])"), "0.5 "),
     (re.compile(r"\b(?:a |1 )?quarter (?:of )?(?:an? )?(?=[a-z])"), "0.25 "),
     (re.compile(r"(\d+(?:\.\d+)?) ?(?:'|\u2032|\u2019)(?: ?(\d+(?:\.\d+)?) ?(?:\"|''|\u2033|\u201d)?)(?![\d.])"), r"\1 feet \2 inches"),
@@ -95,7 +100,14 @@ def conversion(request: str) -> str:
     if len(quantities) != 1 or not aims or any(not aim.kind for aim in aims):
         return ""
     parts = quantities[0]
-    if {kind for _, _, kind in parts} != {aim.kind for aim in aims} or aims[0].name in {unit for _, unit, _ in parts[:1]}:
+    if [kind for _, _, kind in parts] == ["mass"] and parts[0][1] == "ounces" and aims[0].kind == "volume":
+        # What is poured comes in fluid ounces.
+        parts = [(parts[0][0], _IMPERIAL["fl oz"] if british else "fl oz", "volume")]
+    if _METRIC.search(text):
+        parts = [(number, "tonnes" if unit == "tons" else unit, kind) for number, unit, kind in parts]
+    if {kind for _, _, kind in parts} != {aim.kind for aim in aims} or aims[0].name in {
+        unit for _, unit, _ in parts[:1]
+    }:
         return ""
     # Of several units each goes on from the one before: hours, minutes and seconds.
     if any(after.start - one.end > 2 for one, after in pairwise(aims)):
@@ -114,7 +126,9 @@ def _read(tokens: Sequence[re.Match[str]], british: bool) -> tuple[list[_Parts],
     n, ends = 0, -1  # where the last quantity ends
     while n < len(tokens):
         word = tokens[n][0]
-        single = word in ("a", "an", "1") and (not n or tokens[n - 1][0] in ("in", "is", "does", "make", "makes", "of", "into"))
+        single = word in ("a", "an", "1") and (
+            not n or tokens[n - 1][0] in ("in", "is", "does", "make", "makes", "of", "into")
+        )
         number = tokens[n]["number"]
         if number or single:
             unit = _unit(tokens, n + 1, True, british)

@@ -7,12 +7,13 @@ is left alone. Knows no models and no tools.
 
 import re
 
-from llmos.kernel.spoken_reader import Other, Reader
+from llmos.kernel.spoken_named import Other
+from llmos.kernel.spoken_reader import Reader
 from llmos.kernel.spoken_words import Asked, asked, words
 
 _LONGEST = 400  # characters of a request that is nothing but a calculation
 _DATE = re.compile(r"\d{4}-\d\d?-\d|\d/\d\d?/\d{2}")
-_SAID = re.compile(r"[a-z]|\d \d|\d - \d+/\d|/\d+ - \d|[+*^!%\u00d7\u00f7\u221a\u00b2\u00b3]|\) ?/")
+_SAID = re.compile(r"[a-z]|\d \d|\d - \d+/\d|/\d+ - \d|[+*^!%\u00d7\u00f7\u221a\u00b2\u00b3]|\) ?[-/]|[-/] ?\(|- -\d")
 
 
 # What is said around a calculation, and asks for nothing else than its result.
@@ -30,7 +31,7 @@ _ELSE = re.compile(
     r"\b(?:python|code|program|script|plot|chart|graph|draw|paint|picture|image|remember|remind|note|save|search|open|page|file"
     r"|series|sequence|next|digits?|letters?|primes?|divisors?|count|random|roll|dice|words?|hex|hexadecimal|binary|octal|roman"
     r"|reverse|sort|perimeter|diagonal|volume|hypotenuse|circumference|radius|diameter|triangle|won|score|played|page|chapter"
-    r"|solve|derivative|derive|differentiate|integral|integrate|limit|x|y|per|each|every|share|split|between|round|nearest|estimate"
+    r"|geometric|harmonic|weighted|quadratic|median|mode|range|variance|standard|deviation|solve|derivative|derive|differentiate|integral|integrate|limit|x|y|per|each|every|share|split|between|round|nearest|estimate"
     r"|how many (?!is\b|are\b|do\b|does\b)|than|without|except|not|never|until|since|before|after|ago|date|clock|people|friends|kids)\b"
 )
 _OPENS = re.compile(
@@ -57,7 +58,11 @@ def spoken(request: str) -> str:
             if made := _read(text):
                 return made
     opens = _OPENS.search(text.lower())
-    if opens is None or text[opens.start() - 1 : opens.start()] not in (" ", ":") or _ELSE.search(text[: opens.start()].lower()):
+    if (
+        opens is None
+        or text[opens.start() - 1 : opens.start()] not in (" ", ":")
+        or _ELSE.search(text[: opens.start()].lower())
+    ):
         return ""
     rest = text[opens.start() :]
     return _read(rest) if _MEANT.search(rest.lower()) else ""
@@ -82,4 +87,4 @@ def _shown(made: str, one: Asked, fractions: bool) -> str:
         made = f"round({made}, {one.places})" if one.form != "percent" else f"round(({made}) * 100, {one.places})"
         return made if one.form in ("", "fraction", "percent", "decimal") else f"{made} to {one.form}"
     form = one.form or ("fraction" if fractions and not re.search(r"\.\d|%", made) else "")
-    return f"{made} to {form}" if form else made
+    return f"{Reader.unheld(made)} to {form}" if form else made

@@ -3,61 +3,19 @@
 import re
 from collections.abc import Callable, Sequence
 
+from llmos.kernel.spoken_named import NTH, NUMBER, Named, Other
 from llmos.kernel.spoken_words import ORDER, PART
 
 _TIMES = {"double": "2 * ", "twice": "2 * ", "triple": "3 * ", "treble": "3 * ", "thrice": "3 * ", "quadruple": "4 * "}
 _POWERS = {"squared": "2", "cubed": "3"}
 _CHAINED = {"double": " * 2", "triple": " * 3", "treble": " * 3", "halve": " / 2", "square": "^2", "cube": "^3"}
 _IT = ("it", "that", "this", "everything", "all", "result", "lot", "answer")
-_ROOTS = [
-    (("square", "root"), "sqrt"), (("sq", "root"), "sqrt"), (("cube", "root"), "cbrt"), (("cubic", "root"), "cbrt"),
-    (("root",), "sqrt"), (("radical",), "sqrt"), (("sqrt",), "sqrt"), (("cbrt",), "cbrt"),
-]  # fmt: skip
-# Functions of several numbers, or of one, by their names.
-_MANY = [
-    (("greatest", "common", "divisor"), "gcd"), (("greatest", "common", "factor"), "gcd"),
-    (("highest", "common", "factor"), "gcd"), (("largest", "common", "factor"), "gcd"), (("gcd",), "gcd"),
-    (("largest", "common", "divisor"), "gcd"), (("biggest", "common", "factor"), "gcd"),
-    (("highest", "common", "divisor"), "gcd"), (("gcf",), "gcd"), (("hcf",), "gcd"),
-    (("least", "common", "multiple"), "lcm"), (("lowest", "common", "multiple"), "lcm"),
-    (("smallest", "common", "multiple"), "lcm"), (("lcm",), "lcm"), (("least", "common", "denominator"), "lcm"),
-    (("lowest", "common", "denominator"), "lcm"), (("mean",), "mean"), (("average",), "mean"), (("max",), "max"),
-    (("min",), "min"),
-]  # fmt: skip
-_ONE = [
-    (("absolute", "value"), "abs({})"), (("factorial",), "factorial({})"), (("square",), "{}^2"), (("cube",), "{}^3"),
-    (("reciprocal",), "1 / {}"), (("inverse",), "1 / {}"),
-]  # fmt: skip
 _CHANGED = {"increase": "+", "raise": "+", "decrease": "-", "reduce": "-", "lower": "-", "discount": "-", "cut": "-"}
 _SHARES = [(("of",), ""), (("on",), ""), (("off",), "-"), (("-", "than"), "-"), (("more", "than"), "+")]
-_SQUARES = re.compile(r"[\d.]+\^2(?: [-+] [\d.]+\^2)+")
-_NTH = re.compile(r"\d+(?:st|nd|rd|th)")
-_NUMBER = r"\d[\d ,]*(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+"
 
 
-class Other(Exception):
-    """Something else is said."""
-
-
-class Reader:
+class Reader(Named):
     """Reads by descent. Raises Other at a word that does not belong, IndexError at the end of all."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words, self.at, self.deeds = words, 0, 0
-        self.fractions = False  # whether it speaks of a fraction that is no half and no quarter
-
-    def next(self) -> str:
-        return self.words[self.at] if self.at < len(self.words) else ""
-
-    def took(self, *words: str) -> bool:
-        """Whether the next words are these, which are then behind."""
-        if tuple(self.words[self.at : self.at + len(words)]) != words:
-            return False
-        self.at += len(words)
-        return True
-
-    def any(self, *words: str) -> bool:
-        return any(self.took(word) for word in words)
 
     def whole(self, bare: bool = False) -> str:
         """The expression of all words; ``bare``: it may be a number alone."""
@@ -86,7 +44,9 @@ class Reader:
                     return made
                 raise Other
             share = self.factor()
-            return f"{made} * (1 {_CHANGED[word]} {share})" if share.endswith("%") else f"{made} {_CHANGED[word]} {share}"
+            return (
+                f"{made} * (1 {_CHANGED[word]} {share})" if share.endswith("%") else f"{made} {_CHANGED[word]} {share}"
+            )
         if word in pairs and not (word == "-" and start):
             sign, between, swapped = pairs[word]
             self.at += 1
@@ -162,6 +122,9 @@ class Reader:
             other = self.factor()
             named = {"mod": "mod", "choose": "binomial"}.get(sign)
             made = f"{named}({made}, {other})" if named else f"{made} {sign} {self.apart(other)}"
+        while self.next() in ("(", "sqrt", "pi"):  # 2(3 + 4)
+            self.deeds += 1
+            made = f"{made} * {self.factor()}"
         return made
 
     def factor(self) -> str:
@@ -175,7 +138,7 @@ class Reader:
         }
         if word in named:
             self.at += 1
-            rows = self.rows()
+            rows = self.rows(word == "difference")
             if word in ("difference", "quotient") and len(rows) != 2:
                 raise Other
             self.deeds += 1
@@ -191,105 +154,25 @@ class Reader:
             made = self.sum()
             if not self.took(")"):
                 raise Other
-            plain = re.fullmatch(_NUMBER, made) or made[0] == "("
+            plain = re.fullmatch(NUMBER, made) or made[0] == "("
             return self.raised(made if plain and made.count("(") < 2 else f"({made})")
         return self.raised(self.number())
 
-    def function(self) -> str:
-        """A function with what it is taken of: ``the square root of 2``, ``the gcd of 12 and 18``; empty for none."""
-        for words, name in _ROOTS:
-            if self.took(*words):
-                self.deeds += 1
-                return f"{name}({self.operand()})"
-        for words, name in _MANY:
-            if self.took(*words):
-                self.deeds += 1
-                return f"{name}({', '.join(self.rows())})"
-        for words, form in _ONE:
-            if self.words[self.at : self.at + len(words)] == [*words] and self.after(len(words)) == "of":
-                self.at, self.deeds = self.at + len(words) + 1, self.deeds + 1
-                return form.format(self.unheld(self.factor()) if "(" in form else self.held(self.factor()))
-        if self.took("remainder") or self.took("what", "remains") or self.took("left"):
-            return self.remainder()
-        return self.logarithm()
-
-    def after(self, count: int) -> str:
-        """The word that many words ahead; empty behind the last."""
-        return self.words[self.at + count] if self.at + count < len(self.words) else ""
-
-    def operand(self) -> str:
-        """What a root is taken of. Of squares that are added it is their sum, as triangles have it."""
-        self.any("of", "from")
-        start, deeds = self.at, self.deeds
-        try:
-            if _SQUARES.fullmatch(made := self.sum()):
-                return made
-        except Other:
-            pass
-        self.at, self.deeds = start, deeds
-        return self.unheld(self.raised(self.factor()))
-
-    def remainder(self) -> str:
-        """``when 100 is divided by 7``, ``of 100 divided by 7``."""
-        self.any("over")
-        if not self.any("when", "if", "of", "from", "after", "for"):
-            raise Other
-        self.any("i", "you", "we")
-        self.took("divide")
-        first = self.raised(self.number())
-        self.took("is")
-        if not (self.took("/") or self.took("by")):
-            raise Other
-        self.deeds += 1
-        return f"mod({first}, {self.unheld(self.factor())})"
-
-    def logarithm(self) -> str:
-        """``log base 3 of 81``, ``log 81 base 3``, ``ln 5``; which base a bare logarithm has is not for it to say."""
-        if self.took("natural", "log") or self.took("natural", "logarithm") or self.took("ln"):
-            self.any("of")
-            self.deeds += 1
-            return f"ln({self.unheld(self.factor())})"
-        if not self.any("log", "logarithm"):
-            return ""
-        self.any("to")
-        self.any("the")
-        base = ""
-        if self.took("base") or (self.next() in ("2", "10") and self.after(1) in ("of", "(")):
-            base = self.number()
-        self.any("of")
-        made = self.unheld(self.factor())
-        self.any("to", "in", "with", "for")
-        self.any("the")
-        if not base and not self.took("base"):
-            raise Other
-        self.deeds += 1
-        return f"log({made}, {base or self.number()})"
-
-    def numbered(self) -> str:
-        """``the fourth root of 81``, ``the sixth power of 2``; empty where it is neither."""
-        word = self.next()
-        nth = ORDER.get(word, "") or (word[:-2] if _NTH.fullmatch(word) else "")
-        if not nth or self.after(1) not in ("root", "power"):
-            return ""
-        root = self.after(1) == "root"
-        self.at, self.deeds = self.at + 2, self.deeds + 1
-        if not root and self.next() != "of":
-            raise Other
-        self.any("of", "from")
-        made = self.factor()
-        return f"root({self.unheld(made)}, {nth})" if root else f"{self.held(made)}^{nth}"
-
-    def rows(self) -> list[str]:
-        """``of three, four and five``, ``(3, 4)``: at least two."""
+    def rows(self, apart: bool = False) -> list[str]:
+        """``of three, four and five``, ``(3, 4)``: at least two; ``apart``: the last may stand behind a ``from``."""
         closed = self.took("(")
         if not closed and not self.any("of", "between", "for"):
             raise Other
-        self.any("squares")  # the sum of squares of 3, 4 and 5
-        power = "^2" if self.words[self.at - 1] == "squares" and self.any("of", "from") else ""
-        made = [self.factor() + power]
-        while self.any(",", "and", "from"):
+        self.took("the")
+        form = "{}"
+        for words, made in ((("squares",), "{}^2"), (("cubes",), "{}^3"), (("square", "roots"), "sqrt({})")):
+            if self.took(*words):
+                self.any("of", "from")
+                form = made
+        made = [form.format(self.factor())]
+        while self.any(",", "and") or (apart and self.took("from")):
             self.any("and")
-            made.append(self.factor() + power)
+            made.append(form.format(self.factor()))
         if len(made) < 2 or (closed and not self.took(")")):
             raise Other
         return made
@@ -308,13 +191,20 @@ class Reader:
             made += f"^{self.factor()}"
         elif self.took("%"):
             return self.percent(f"{made}%")
-        elif self.took("to", "the") or self.took("raised", "to") or self.next() == "power":
-            self.any("the")
+        elif self.took("raised", "to") or self.next() == "power" or self.exponents():
+            self.took("to")
+            self.took("the")
             made += f"^{self.exponent()}"
         if self.at == start:
             return made
         self.deeds += 1
         return self.raised(made)
+
+    def exponents(self) -> bool:
+        """Whether an exponent comes next: ``to the fourth``, and not ``to the product``."""
+        word = self.after(2)
+        number = re.fullmatch(NUMBER, word) or NTH.fullmatch(word) or word in ORDER or "/" in word[1:]
+        return self.next() == "to" and self.after(1) == "the" and bool(number or word in ("power", "-"))
 
     def exponent(self) -> str:
         if self.took("power"):
@@ -323,10 +213,10 @@ class Reader:
         if self.next() == "-":
             return self.factor()
         word = self.next()
-        if re.fullmatch(_NUMBER, word) or "/" in word[1:]:
+        if re.fullmatch(NUMBER, word) or "/" in word[1:]:
             made = self.number()
         else:
-            made = ORDER.get(word, "") or (word[:-2] if _NTH.fullmatch(word) else "")
+            made = ORDER.get(word, "") or (word[:-2] if NTH.fullmatch(word) else "")
             self.at += 1
         if not made:
             raise Other
@@ -375,13 +265,20 @@ class Reader:
                 return f"({part})"
             self.deeds += 1
             return f"({part}) * {self.factor()}"
-        if not re.fullmatch(_NUMBER, word):
+        if word == "pi" or (word == "e" and self.after(1) in ("^", "to", *_POWERS)):
+            self.at += 1
+            return word
+        if not re.fullmatch(NUMBER, word):
             raise Other
         self.at += 1
         number = re.sub(r"[ ,]", "", word)
         at = self.at
-        if self.took("and") and (part := self.part()):
-            return f"({number} + {part})"
+        if self.took("and"):
+            if part := self.part():
+                return f"({number} + {part})"
+            if re.fullmatch(r"(\d)/\d+", word := self.next()) and word.split("/") == sorted(word.split("/"), key=int):
+                self.at, self.fractions = self.at + 1, True
+                return f"({number} + {word})"
         self.at = at
         return number
 
@@ -395,18 +292,6 @@ class Reader:
         return f"{whole}/{PART[name]}"
 
     @staticmethod
-    def unheld(made: str) -> str:
-        """Without the brackets around all of it."""
-        inner = made[1:-1] if made[0] == "(" and made[-1] == ")" else made
-        return inner if "(" not in inner and ")" not in inner else made
-
-    @staticmethod
     def apart(made: str) -> str:
         """What stands under a line or is multiplied, in brackets where it holds a product itself."""
         return f"({made})" if re.search(r" [*/] ", made) and made[0] != "(" and not made.endswith(")") else made
-
-    @staticmethod
-    def held(made: str) -> str:
-        """In brackets where a sign stands in it."""
-        apart = re.search(r" [-+*/] ", made) and not re.fullmatch(r"\w*\([^()]*\)", made)
-        return f"({made})" if apart else made

@@ -52,17 +52,18 @@ _SHOWN = [
         r"[ ,(]+(?:written |expressed )?(?:(?:as|in|into|to) (?:an? )?(?:normal|ordinary|plain|regular|usual) (?:digits?|numbers?|notation|form)"
         r"|(?:written )?(?:out )?in full|written out|without (?:an |the )?exponents?)\)?$")),
 ]  # fmt: skip
+_SHARED = re.compile(r"\b(?:shared|split|divided)(?: up)?(?: equally| evenly)? (?:between|among|amongst|by|into) ")
 _WRITE = re.compile(r"(?:convert|turn|change|write|express|rewrite|put|show|round(?: off)?|give)\b *")
 _REDUCE = re.compile(r"(?:simplify|reduce|cancel down|shorten)\b *(?:the fraction )?(?!.* by )")
 _AS_DECIMAL = re.compile(r"(?:the )?decimal(?: form| value| number)? (?:of|for) ")
 _WORD = re.compile(
     r"\d+ \d+/\d+(?![\d/])|\d+/\d+(?![\d/])|\d{1,3}(?:[ ,]\d{3})+(?![\d,])(?:\.\d+)?"
     r"|\d+(?:\.\d+)?e[-+]?\d+(?!\w)|\d+(?:\.\d+)?(?:st|nd|rd|th)?|\.\d+|[a-z]+"
-    r"|\*\*|[-+*/^!%()\u00d7\u00f7\u2212\u221a\u00b2\u00b3,;]"
+    r"|\*\*|[-+*/^!%&()\u00d7\u00f7\u2212\u221a\u00b2\u00b3\u03c0,;]"
 )
 _SYMBOLS = {"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "x": "*", "plus": "+", "minus": "-", "less": "-", "times": "*",
             "over": "/", "subtract": "-", "deduct": "-", "**": "^", "\u221a": "sqrt", "percent": "%", "pct": "%", "modulo": "mod",
-            "\u00b2": "squared", "\u00b3": "cubed", "halved": "halve", "doubled": "double", "sqare": "square",
+            "\u00b2": "squared", "\u03c0": "pi", "&": "and", "\u00b3": "cubed", "halved": "halve", "doubled": "double", "sqare": "square",
             "squre": "square", "squareroot": "sqrt", "mutiplied": "multiplied", "devided": "divided"}  # fmt: skip
 _LONGER = {("multiplied", "by"): "*", ("divided", "by"): "/", ("take", "away"): "-", ("added", "to"): "+",
            ("out", "of"): "/", ("per", "cent"): "%"}  # fmt: skip
@@ -85,6 +86,10 @@ _TURNED = [
     (rf"(?:which|what)(?: one| fraction| number)? is (?:bigger|larger|greater|more|the bigger|the larger),?:? {_ANYTHING} or (.+)",
      r"max(\1, \2)", ""),
     (rf"(?:which|what)(?: one| fraction| number)? is (?:smaller|less|the smaller),?:? {_ANYTHING} or (.+)", r"min(\1, \2)", ""),
+    (r"(?:what(?:'?s| is)?|how much is)(?: number)?(?: is)? (\d[\d.,]*) (?:less|fewer|smaller) than (.+)", r"\2 - \1", ""),
+    (r"(?:what(?:'?s| is)?|how much is)(?: number)?(?: is)? (\d[\d.,]*) (?:more|greater|bigger) than (.+)", r"\2 + \1", ""),
+    (r"how many (\d+)'?s (?:are there |are |is |go |fit )?(?:in|into) (.+)", r"\2 / \1", ""),
+    (r"(?:how much is |what is )?(\d+) into (\d[\d.,]*)", r"\2 / \1", ""),
     (rf"how much (?:more|bigger|larger|greater|less|smaller) is {_ANYTHING} than (.+)", r"difference of \1 and \2", ""),
 ]  # fmt: skip
 _TURNS = [(re.compile(pattern), made, form) for pattern, made, form in _TURNED]
@@ -101,7 +106,7 @@ class Asked(NamedTuple):
 
 def asked(request: str) -> Asked:
     """What a request asks to work out, without its trimmings, in small letters and digits."""
-    text = _trimmed(_digits(_MONEY.sub("", request.strip().lower().replace("\u2019", "'"))))
+    text = _trimmed(_digits(_SHARED.sub("divided by ", _MONEY.sub("", request.strip().lower().replace("\u2019", "'")))))
     form, places, shown = "", None, False
     for name, pattern in _SHOWN * 2:
         if found := pattern.search(text):

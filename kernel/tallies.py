@@ -66,7 +66,9 @@ _ELSE = re.compile(
     r"|index|position|where|which (?:day|month|one|player|person|team|shop|student))\b"
 )
 _ALLOWED = re.compile(r"\bhow many (?:there are|numbers)\b|\bsalar|\bdecimal digits?\b|\bin order\b")
-_ROUND = re.compile(r",? ?\(?(?:rounded )?(?:to|with) (\d|one|two|three|four) (?:decimal places?|decimals?|dp|places)\)?")
+_ROUND = re.compile(
+    r",? ?\(?(?:rounded )?(?:to|with) (\d|one|two|three|four) (?:decimal places?|decimals?|dp|places)\)?"
+)
 
 
 def tally(request: str) -> str:
