@@ -15,7 +15,8 @@ from llmos.kernel.literals import literals
 
 _LONGEST = 250  # characters of a request
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d+ \d+/\d+|\d+/\d+(?=[ a-z])|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+)(?!\d))"
+    r"(?P<number>(?:\d+ \d+/\d+|\d+/\d+(?=[ a-z])|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+    r"|\.\d+)(?!\d))"
     r"|(?P<word>[a-z]+)|(?P<sign>\S)"
 )
 _LARGER = {"feet": "inches", "stone": "pounds", "pounds": "ounces", "kg": "grams", "m": "cm", "hours": "minutes",
@@ -23,8 +24,9 @@ _LARGER = {"feet": "inches", "stone": "pounds", "pounds": "ounces", "kg": "grams
 _POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
 _RAISED = {"\u00b2": "2", "\u00b3": "3", "squared": "2", "cubed": "3"}
 _KINDS = {
-    ("length", "time"): "speed", ("data", "time"): "data rate", ("volume", "length"): "fuel", ("mass", "volume"): "density",
-    ("length", "volume"): "fuel", ("volume", "time"): "flow", ("mass", "length3"): "density", ("length3", "time"): "flow",
+    ("length", "time"): "speed", ("data", "time"): "data rate", ("volume", "length"): "fuel",
+    ("length", "volume"): "fuel", ("volume", "time"): "flow", ("length3", "time"): "flow",
+    ("mass", "volume"): "density", ("mass", "length3"): "density",
 }  # fmt: skip
 _CALLED = {"length2": "area", "length3": "volume"}
 # Names of two words, and what they measure.
@@ -37,16 +39,18 @@ _TWO = {
     ("kilowatt", "hours"): ("kWh", "energy"), ("kilowatt", "hour"): ("kWh", "energy"), ("kw", "h"): ("kWh", "energy"),
     ("watt", "hours"): ("Wh", "energy"), ("ft", "lbs"): ("ft_lbs", "energy"), ("foot", "pounds"): ("ft_lbs", "energy"),
 }  # fmt: skip
-_IMPERIAL = {"gallons": "imperial gallons", "pints": "imperial pints", "quarts": "imperial quarts", "mpg": "imperial mpg",
-             "fl oz": "imperial fluid ounces"}  # fmt: skip
+_IMPERIAL = {"gallons": "imperial gallons", "pints": "imperial pints", "quarts": "imperial quarts",
+             "mpg": "imperial mpg", "fl oz": "imperial fluid ounces"}  # fmt: skip
 _BRITISH = re.compile(r"\b(?:imperial|imp|uk|british|english|in (?:england|britain))\b")
 _METRIC = re.compile(r"\bmetric\b")
 _LETTERS = frozenset(["min", "in", "c", "f", "k", "g", "h", "l", "m", "s", "b", "t", "w", "j", "n", "a", "v"])
 _COMMON = frozenset(["second", "bar", "cal", "pa", "ha", "mw", "ps", "au", "pound", "rad", "st"])  # of other meanings
 _AIM = frozenset(["to", "in", "into", "as", "=", ">", "many", "much", "for", "and", ",", "/", "of"])
 _ELSE = re.compile(
-    r"[%$\u00a3\u20ac\u20b9]|\b(?:per (?:person|head|day|unit|item)|cost|costs|price|pay|paid|each|every|save|left|minus(?! \d)|add"
-    r"|times|twice|double|half of|remember|area of|perimeter|speed of|rate|usd|eur|gbp|inr|dollars?|euros?|rupees?|yen|bucks"
+    r"[%$\u00a3\u20ac\u20b9]|\b(?:per (?:person|head|day|unit|item)|cost|costs|price|pay|paid|each|every|save"
+    r"|left|minus(?! \d)|add"
+    r"|times|twice|double|half of|remember|area of|perimeter|speed of|rate|usd|eur|gbp|inr|dollars?|euros?"
+    r"|rupees?|yen|bucks"
     r"|plot|chart|draw|python|code|program|remind|timer|square root|sum|difference|average|mean|from now|ago|until|date"
     r"|clock|o'clock|am|pm|today|tomorrow|yesterday)\b"
 )
@@ -61,7 +65,8 @@ _PARTS = [
     (re.compile(r"(\d/\d+) of (?:an? )?(?=[a-z])"), r"\1 "),
     (re.compile(r"\b(?:a |1 )?half (?:of )?(?:an? )?(?=[a-z])"), "0.5 "),
     (re.compile(r"\b(?:a |1 )?quarter (?:of )?(?:an? )?(?=[a-z])"), "0.25 "),
-    (re.compile(r"(\d+(?:\.\d+)?) ?(?:'|\u2032|\u2019)(?: ?(\d+(?:\.\d+)?) ?(?:\"|''|\u2033|\u201d)?)(?![\d.])"), r"\1 feet \2 inches"),
+    (re.compile(r"(\d+(?:\.\d+)?) ?(?:'|\u2032|\u2019)(?: ?(\d+(?:\.\d+)?) ?(?:\"|''|\u2033|\u201d)?)(?![\d.])"),
+     r"\1 feet \2 inches"),
     (re.compile(r"(\d+(?:\.\d+)?) ?(?:'|\u2032)(?![a-z\d])"), r"\1 feet"),
     (re.compile(r"(\d+(?:\.\d+)?) ?(?:\"|\u2033|\u201d)(?!\w)"), r"\1 inches"),
     (re.compile(r"(?:\u00b0|\u00ba) ?(?=[cfk]\b)"), " degrees "),
@@ -96,7 +101,7 @@ def conversion(request: str) -> str:
     british = _BRITISH.search(text) is not None
     for pattern, made in _PARTS:
         text = pattern.sub(made, text)
-    quantities, aims = _read([m for m in _TOKEN.finditer(text)], british)
+    quantities, aims = _read(list(_TOKEN.finditer(text)), british)
     if len(quantities) != 1 or not aims or any(not aim.kind for aim in aims):
         return ""
     parts = quantities[0]
@@ -120,7 +125,7 @@ _Parts = list[tuple[str, str, str]]  # a number, its unit and what that measures
 
 
 def _read(tokens: Sequence[re.Match[str]], british: bool) -> tuple[list[_Parts], list[_Unit]]:
-    """The quantities of a text, each of one number or several, and the units without a number. Two for what is unclear."""
+    """The quantities of a text, each of one number or several, and the units without a number; nothing if unclear."""
     quantities: list[_Parts] = []
     aims: list[_Unit] = []
     n, ends = 0, -1  # where the last quantity ends

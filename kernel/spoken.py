@@ -18,27 +18,40 @@ _SAID = re.compile(r"[a-z]|\d \d|\d - \d+/\d|/\d+ - \d|[+*^!%\u00d7\u00f7\u221a\
 
 # What is said around a calculation, and asks for nothing else than its result.
 _AROUND = re.compile(
-    r"(?:what|how much)(?: (?:should|does|do|would|will|is|are|'s))?(?: (?:that|this|it|the (?:answer|result|total)|i|we|you))?"
+    r"(?:what|how much)(?: (?:should|does|do|would|will|is|are|'s))?(?: (?:that|this|it|the (?:answer|result"
+    r"|total)|i|we|you))?"
     r"(?: (?:come|comes|make|makes|get|be|come to|come out|have|left|add up to|equal))?(?: (?:out|to))?"
-    r"|(?:is (?:that|this|it) right|can (?:you|u) help(?: me)?|help(?: me)?|i (?:forgot|lost|need|have no|don't have) [a-z' ]+"
-    r"|answer(?: please| fast| quickly)*|(?:be )?(?:quick|fast|asap|urgent)|it'?s for [a-z' ]+|for (?:my|the|a|our) [a-z' ]+"
-    r"|(?:my|our) (?:son|daughter|kid|teacher|boss|wife|husband|friend)[a-z' ]*|please(?: answer)?(?: fast| quickly)?|thank(?:s| you)[a-z' ]*"
+    r"|(?:is (?:that|this|it) right|can (?:you|u) help(?: me)?|help(?: me)?|i (?:forgot|lost|need|have no"
+    r"|don't have) [a-z' ]+"
+    r"|answer(?: please| fast| quickly)*|(?:be )?(?:quick|fast|asap|urgent)|it'?s for [a-z' ]+|for (?:my|the|a"
+    r"|our) [a-z' ]+"
+    r"|(?:my|our) (?:son|daughter|kid|teacher|boss|wife|husband|friend)[a-z' ]*|please(?: answer)?(?: fast"
+    r"| quickly)?|thank(?:s| you)[a-z' ]*"
     r"|(?:no|without a) calculator[a-z' ]*|in total|altogether|i always forget|lol|no idea)"
 )
 _CLAUSE = re.compile(r"(?:\s*[?!.;,:]+\s+|\s+-+\s+(?=[a-z]))(?=[a-z][^?!.;,:]*[?!.]*$)")
 # What makes another request of one that a calculation stands in, or of the calculation.
 _ELSE = re.compile(
-    r"\b(?:python|code|program|script|plot|chart|graph|draw|paint|picture|image|remember|remind|note|save|search|open|page|file"
-    r"|series|sequence|next|digits?|letters?|primes?|divisors?|count|random|roll|dice|words?|hex|hexadecimal|binary|octal|roman"
-    r"|reverse|sort|perimeter|diagonal|volume|hypotenuse|circumference|radius|diameter|triangle|won|score|played|page|chapter"
-    r"|geometric|harmonic|weighted|quadratic|median|mode|range|variance|standard|deviation|solve|derivative|derive|differentiate|integral|integrate|limit|x|y|per|each|every|share|split|between|round|nearest|estimate"
-    r"|how many (?!is\b|are\b|do\b|does\b)|than|without|except|not|never|until|since|before|after|ago|date|clock|people|friends|kids)\b"
+    r"\b(?:python|code|program|script|plot|chart|graph|draw|paint|picture|image|remember|remind|note|save|search"
+    r"|open|page|file"
+    r"|series|sequence|next|digits?|letters?|primes?|divisors?|count|random|roll|dice|words?|hex|hexadecimal"
+    r"|binary|octal|roman"
+    r"|reverse|sort|perimeter|diagonal|volume|hypotenuse|circumference|radius|diameter|triangle|won|score|played"
+    r"|page|chapter"
+    r"|geometric|harmonic|weighted|quadratic|median|mode|range|variance|standard|deviation|solve|derivative"
+    r"|derive|differentiate|integral|integrate|limit|x|y|per|each|every|share|split|between|round|nearest|estimate"
+    r"|how many (?!is\b|are\b|do\b|does\b)|than|without|except|not|never|until|since|before|after|ago|date|clock"
+    r"|people|friends|kids)\b"
 )
 _OPENS = re.compile(
-    r"\d|[(\u221a]|\b(?:half|double|twice|triple|treble|thrice|quadruple|halve|square|cube|cubed?|root|sqrt|cbrt|radical|sum|difference"
-    r"|product|quotient|add|subtract|take|minus|negative|multiply|divide|increase|decrease|reduce|quarter|a (?:third|fifth|sixth"
-    r"|seventh|eighth|ninth|tenth)|average|mean|factorial|log|log2|log10|ln|natural log|remainder|absolute value|reciprocal"
-    r"|greatest|highest|lowest|least|largest|gcd|gcf|hcf|lcm|fourth|fifth|sixth|seventh|tenth|what (?:percent|fraction)|simplify)\b"
+    r"\d|[(\u221a]|\b(?:half|double|twice|triple|treble|thrice|quadruple|halve|square|cube|cubed?|root|sqrt|cbrt"
+    r"|radical|sum|difference"
+    r"|product|quotient|add|subtract|take|minus|negative|multiply|divide|increase|decrease|reduce|quarter"
+    r"|a (?:third|fifth|sixth"
+    r"|seventh|eighth|ninth|tenth)|average|mean|factorial|log|log2|log10|ln|natural log|remainder|absolute value"
+    r"|reciprocal"
+    r"|greatest|highest|lowest|least|largest|gcd|gcf|hcf|lcm|fourth|fifth|sixth|seventh|tenth|what (?:percent"
+    r"|fraction)|simplify)\b"
 )
 _MEANT = re.compile(r"[a-z]|[+*^!%\u00d7\u00f7\u221a\u00b2\u00b3]|\d .* [-/] .*\d|/\d+ [-+] \d|\d - \d+/")
 

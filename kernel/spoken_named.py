@@ -1,4 +1,4 @@
-"""Functions as they are told in words: ``the square root of 2``, ``the gcd of 12 and 18``, ``log 81 base 3``. See spoken."""
+"""Functions as they are told in words: ``the square root of 2``, ``the gcd of 12 and 18``. See spoken."""
 
 import re
 from collections.abc import Sequence

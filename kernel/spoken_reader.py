@@ -165,10 +165,10 @@ class Reader(Named):
             raise Other
         self.took("the")
         form = "{}"
-        for words, made in ((("squares",), "{}^2"), (("cubes",), "{}^3"), (("square", "roots"), "sqrt({})")):
+        for words, each in ((("squares",), "{}^2"), (("cubes",), "{}^3"), (("square", "roots"), "sqrt({})")):
             if self.took(*words):
                 self.any("of", "from")
-                form = made
+                form = each
         made = [form.format(self.factor())]
         while self.any(",", "and") or (apart and self.took("from")):
             self.any("and")
@@ -178,7 +178,7 @@ class Reader(Named):
         return made
 
     def raised(self, made: str) -> str:
-        """A number with what stands behind it: ``squared``, ``to the power of 3``, ``to the fourth``, ``!``, ``% of``."""
+        """A number with what stands behind it: ``squared``, ``to the power of 3``, ``to the fourth``, ``% of``."""
         start = self.at
         if self.next() in _POWERS:
             made += f"^{_POWERS[self.words[self.at]]}"

@@ -17,14 +17,17 @@ _LEAD = re.compile(
     r"|i need|i want(?: to know)?|find|calculate|calc|compute|work out|evaluate|figure out|determine|get"
     r"|wh?at(?:'?s| is| are| do| does| would be)?|how much (?:is|are|do|does|would be)"
     r"|(?:you|we|i|u) get (?:if|when|for|from) (?:you|we|i|u)|if (?:you|we|i|u)"
-    r"|the difference if (?:you|we|i)|(?:comes out|do (?:you|we|i) get|is left|remains|happens) (?:when|if) (?:you|we|i|u)|the (?:answer to|result of|value of)|start (?:with|at|from)|do)(?:\b|(?<=')),? *:? *"
+    r"|the difference if (?:you|we|i)"
+    r"|(?:comes out|do (?:you|we|i) get|is left|remains|happens) (?:when|if) (?:you|we|i|u)"
+    r"|the (?:answer to|result of|value of)|start (?:with|at|from)|do)(?:\b|(?<=')),? *:? *"
 )
 _TAIL = re.compile(
     r"[ ,]*(?:\bplease|\bpls|\bplz|\bthanks|\bthx|\bthank you|\bsir|\bfor me|\bequals?(?: to)?(?: what)?|\bis what"
     r"|\bis|\bmakes?|\bcomes? to|\bgives?|\bexactly|[=?!.])+ *$"
 )
 _PLACES = (
-    r"(?:decimal(?: place| digit)?s?|d\.? ?p\.?s?|places|digits?(?: after (?:the )?(?:decimal )?(?:point|comma)| of decimals)"
+    r"(?:decimal(?: place| digit)?s?|d\.? ?p\.?s?|places"
+    r"|digits?(?: after (?:the )?(?:decimal )?(?:point|comma)| of decimals)"
     r"|places after (?:the )?(?:point|comma))"
 )
 _LOWEST = r"(?:in|to|into) (?:its |the |their )?(?:lowest|simplest|smallest|reduced) (?:terms?|forms?)"
@@ -38,10 +41,12 @@ _SHOWN = [
         rf"[ ,(]+(?:(?:rounded|round|correct|accurate|rounding)(?: off| it)? ?)?(?:(?:to|with|at|in|up to) )?"
         rf"(?P<n>\d) {_PLACES}\)?$")),
     ("nearest", re.compile(
-        rf"[ ,(]+(?:rounded|round|correct)? ?(?:off |it )?to (?:the )?(?:nearest|next|closest) (?P<of>{'|'.join(_NEAREST)})\)?$")),
+        rf"[ ,(]+(?:rounded|round|correct)? ?(?:off |it )?to (?:the )?(?:nearest|next|closest)"
+        rf" (?P<of>{'|'.join(_NEAREST)})\)?$")),
     ("fraction", re.compile(
-        rf"[ ,(]+(?:(?:as|in|into|to|to be) (?:an? )?(?:(?:simple|proper|improper|single|exact|common|reduced|simplified"
-        rf"|simplest|lowest) )*fractions?(?: form)?{_TERMS}|{_LOWEST}|simplified|(?:simplest|lowest) (?:form|terms))\)?$")),
+        rf"[ ,(]+(?:(?:as|in|into|to|to be) (?:an? )?(?:(?:simple|proper|improper|single|exact|common|reduced"
+        rf"|simplified|simplest|lowest) )*fractions?(?: form)?{_TERMS}|{_LOWEST}|simplified"
+        r"|(?:simplest|lowest) (?:form|terms))\)?$")),
     ("decimal", re.compile(
         r"[ ,(]+(?:(?:as|in|into|to) (?:an? )?decimals?(?: number| form| fraction)?|decimal(?: form)?)\)?$")),
     ("percent", re.compile(r"[ ,(]+(?:as|in|into|to) (?:an? )?(?:percentages?|percents?|per cents?|%)(?: form)?\)?$")),
@@ -49,7 +54,8 @@ _SHOWN = [
     ("scientific", re.compile(
         r"[ ,(]+(?:as|in|into|to|using) (?:a )?(?:scientific|standard|exponential) (?:notation|form)\)?$")),
     ("", re.compile(
-        r"[ ,(]+(?:written |expressed )?(?:(?:as|in|into|to) (?:an? )?(?:normal|ordinary|plain|regular|usual) (?:digits?|numbers?|notation|form)"
+        r"[ ,(]+(?:written |expressed )?(?:(?:as|in|into|to) (?:an? )?"
+        r"(?:normal|ordinary|plain|regular|usual) (?:digits?|numbers?|notation|form)"
         r"|(?:written )?(?:out )?in full|written out|without (?:an |the )?exponents?)\)?$")),
 ]  # fmt: skip
 _SHARED = re.compile(r"\b(?:shared|split|divided)(?: up)?(?: equally| evenly)? (?:between|among|amongst|by|into) ")
@@ -62,14 +68,17 @@ _WORD = re.compile(
     r"|\*\*|[-+*/^!%&()\u00d7\u00f7\u2212\u221a\u00b2\u00b3\u03c0,;]"
 )
 _SYMBOLS = {"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "x": "*", "plus": "+", "minus": "-", "less": "-", "times": "*",
-            "over": "/", "subtract": "-", "deduct": "-", "**": "^", "\u221a": "sqrt", "percent": "%", "pct": "%", "modulo": "mod",
-            "\u00b2": "squared", "\u03c0": "pi", "&": "and", "\u00b3": "cubed", "halved": "halve", "doubled": "double", "sqare": "square",
+            "over": "/", "subtract": "-", "deduct": "-", "**": "^", "\u221a": "sqrt", "percent": "%", "pct": "%",
+            "modulo": "mod", "\u00b2": "squared", "\u03c0": "pi", "&": "and", "\u00b3": "cubed", "halved": "halve",
+            "doubled": "double", "sqare": "square",
             "squre": "square", "squareroot": "sqrt", "mutiplied": "multiplied", "devided": "divided"}  # fmt: skip
 _LONGER = {("multiplied", "by"): "*", ("divided", "by"): "/", ("take", "away"): "-", ("added", "to"): "+",
            ("out", "of"): "/", ("per", "cent"): "%"}  # fmt: skip
 _MONEY = re.compile(r"[$\u00a3\u20ac\u20b9](?= ?[\d.])")
 _ANYTHING = r"(.+?)"
 _PERCENT = r"(?:%|percent(?:age)?|per cent)"
+_WHICH = r"(?:which|what)(?: one| fraction| number)?"
+_WHAT = r"(?:what(?:'?s| is)?|how much is)(?: number)?(?: is)?"
 # What is asked the other way round, as it is worked out, and how its result is shown.
 _TURNED = [
     (rf"(?:what|which) (?:fraction|part) of {_ANYTHING} (?:is|are) (.+)", r"(\2) / (\1)", "fraction"),
@@ -81,13 +90,14 @@ _TURNED = [
     (rf"{_ANYTHING} as an? {_PERCENT} of (.+)", r"(\1) / (\2)", "percent"),
     (rf"how (?:many times|often) (?:does|do|will|can|would) {_ANYTHING} (?:go|fit|divide) (?:in|into) (.+)",
      r"(\2) / (\1)", ""),
-    (rf"how many ({'|'.join(n for n in PART if n.endswith('s'))}) (?:are there |are |is |fit |make |go )?(?:up |in |into )?(.+)",
+    (rf"how many ({'|'.join(n for n in PART if n.endswith('s'))})"
+     r" (?:are there |are |is |fit |make |go )?(?:up |in |into )?(.+)",
      r"(\2) / (one \1)", ""),
-    (rf"(?:which|what)(?: one| fraction| number)? is (?:bigger|larger|greater|more|the bigger|the larger),?:? {_ANYTHING} or (.+)",
+    (rf"{_WHICH} is (?:bigger|larger|greater|more|the bigger|the larger),?:? {_ANYTHING} or (.+)",
      r"max(\1, \2)", ""),
-    (rf"(?:which|what)(?: one| fraction| number)? is (?:smaller|less|the smaller),?:? {_ANYTHING} or (.+)", r"min(\1, \2)", ""),
-    (r"(?:what(?:'?s| is)?|how much is)(?: number)?(?: is)? (\d[\d.,]*) (?:less|fewer|smaller) than (.+)", r"\2 - \1", ""),
-    (r"(?:what(?:'?s| is)?|how much is)(?: number)?(?: is)? (\d[\d.,]*) (?:more|greater|bigger) than (.+)", r"\2 + \1", ""),
+    (rf"{_WHICH} is (?:smaller|less|the smaller),?:? {_ANYTHING} or (.+)", r"min(\1, \2)", ""),
+    (rf"{_WHAT} (\d[\d.,]*) (?:less|fewer|smaller) than (.+)", r"\2 - \1", ""),
+    (rf"{_WHAT} (\d[\d.,]*) (?:more|greater|bigger) than (.+)", r"\2 + \1", ""),
     (r"how many (\d+)'?s (?:are there |are |is |go |fit )?(?:in|into) (.+)", r"\2 / \1", ""),
     (r"(?:how much is |what is )?(\d+) into (\d[\d.,]*)", r"\2 / \1", ""),
     (rf"how much (?:more|bigger|larger|greater|less|smaller) is {_ANYTHING} than (.+)", r"difference of \1 and \2", ""),

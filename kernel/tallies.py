@@ -12,25 +12,33 @@ _LONGEST = 1_000  # characters of a request
 _SHORT = 8  # words around a list that may be of two numbers
 _FEWEST = 3  # numbers of a list that stands among other words
 _UNITS = (
-    "kg|kgs|g|grams?|lbs?|pounds?|km|kms|m|metres?|meters?|cm|mm|miles?|feet|inches|min|mins|minutes?|h|hours?|hrs|s|sec"
+    "kg|kgs|g|grams?|lbs?|pounds?|km|kms|m|metres?|meters?|cm|mm|miles?|feet|inches|min|mins|minutes?|h|hours?"
+    "|hrs|s|sec"
     "|secs|seconds?|days?|weeks?|years?|euros?|dollars?|bucks|rupees|points?|marks?|degrees?|c|f|l|ml|litres?|liters?"
     "|pages|steps|percent|years old|mph|kph|kwh|kcal|calories|bpm|goals|runs"
 )
-_NUMBER = r"(?:-|\u2212|minus |negative )?[$\u00a3\u20ac\u20b9]?(?:\d+ \d+/\d+|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_NUMBER = (
+    r"(?:-|\u2212|minus |negative )?[$\u00a3\u20ac\u20b9]?(?:\d+ \d+/\d+|\d+/\d+"
+    r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+)
 _ITEM = rf"{_NUMBER}(?: ?(?:%|\u00b0[cf]?|[$\u00a3\u20ac]|(?:{_UNITS})\b))?"
 _JOINT = r"(?: ?(?:, ?and|, ?then|, ?&|[,;&/|+]|\band\b|\bthen\b|\bor\b) ?|\s+)"
 _LIST = re.compile(rf"(?<![\w.,/^*-]){_ITEM}(?:{_JOINT}{_ITEM})+(?![\w/^*]|\.\d| ?[*^=\u00d7]| x \d)")
-_NAMED = "|".join(
+_NAMES = (
     "mon(?:day)? tue(?:s|sday)? wed(?:s|nesday)? thu(?:rs|rsday)? fri(?:day)? sat(?:urday)? sun(?:day)? jan(?:uary)?"
     " feb(?:ruary)? mar(?:ch)? apr(?:il)? may june? july? aug(?:ust)? sept?(?:ember)? oct(?:ober)? nov(?:ember)?"
     " dec(?:ember)? maths? english science history geography physics chemistry biology french german spanish art music"
-    " first second third fourth fifth".split()
+    " first second third fourth fifth"
 )
+_NAMED = _NAMES.replace(" ", "|")
 # A name before each number, and a word behind it that is the same for all: monday 14 cakes, tuesday 22, friday 17.
 _LABEL = re.compile(rf",? ?(?:and |then )?(?:on |in |the )?(?:{_NAMED})(?: (?:i |we )?(?:\w+ )?|: ?)(?={_NUMBER})")
 _NOUN = re.compile(rf"(?<=\d) [a-z]+(?=,? ?(?:and |then )?(?:on |in |the )?(?:{_NAMED})\b)")
 _ONE = re.compile(_NUMBER)
-_STD = r"(?:standard|std\.?|stand?ard|stdandard) ?dev(?:iation|iations|iaton|ation)?\b|\bstd(?:dev|ev)?\b|\bst\.? dev\b|\bs\.d\.|\bsd\b|\bsigma\b"
+_STD = (
+    r"(?:standard|std\.?|stand?ard|stdandard) ?dev(?:iation|iations|iaton|ation)?\b|\bstd(?:dev|ev)?\b"
+    r"|\bst\.? dev\b|\bs\.d\.|\bsd\b|\bsigma\b"
+)
 _WHOLE = r"\bpopulation\b|\bpstdev\b|\bwhole group\b|\bdivid\w* by n\b(?! ?-)"
 _TALLIES = [
     ("std", _STD),
@@ -38,13 +46,17 @@ _TALLIES = [
     ("median", r"\bmed[ia]{2}n\b|\bmiddle (?:value|number|one|score|mark)\b|\bin the middle\b|\bmidpoint value\b"),
     ("mode", r"\bmode\b|\bmost (?:often|common|frequent(?:ly)?)\b|\b(?:repeats?|appears?|occurs?|comes? up|shows? up)"
      r"(?: the)? most\b"),
-    ("range", r"\brange\b|\bspread between\b|\b(?:highest|biggest|largest|max(?:imum)?|top) (?:value |number |one )?(?:and|minus|to|less|-)"
-     r"(?: the)? (?:lowest|smallest|min(?:imum)?|bottom)\b|\b(?:lowest|smallest) (?:and|to)(?: the)? (?:highest|biggest|largest)\b"),
+    ("range", r"\brange\b|\bspread between\b|\b(?:highest|biggest|largest|max(?:imum)?|top) (?:value |number "
+        r"|one )?(?:and|minus|to|less|-)"
+     r"(?: the)? (?:lowest|smallest|min(?:imum)?|bottom)\b|\b(?:lowest|smallest) (?:and|to)(?: the)? (?:highest"
+     r"|biggest|largest)\b"),
     ("geometric", r"\bgeometric (?:mean|average)\b"),
     ("harmonic", r"\bharmonic (?:mean|average)\b"),
-    ("mean", r"\bmean\b|\bav[ea]r[ae]?ge?\b|\bavrage\b|\bavg\b|\bavarage\b|\bdivide (?:it )?by how many\b|\bper (?:\w+ )?on average\b"),
+    ("mean", r"\bmean\b|\bav[ea]r[ae]?ge?\b|\bavrage\b|\bavg\b|\bavarage\b|\bdivide (?:it )?by how many\b"
+        r"|\bper (?:\w+ )?on average\b"),
     ("product", r"\bproduct of\b|\bmultiply (?:all|these|them|together)\b"),
-    ("sum", r"\bsum\b|\btotal\b|\badd (?:up |all |these |them |together )|\badded (?:up|together)\b|\baltogether\b|\bin all\b"),
+    ("sum", r"\bsum\b|\btotal\b|\badd (?:up |all |these |them |together )|\badded (?:up|together)\b"
+        r"|\baltogether\b|\bin all\b"),
     ("max", r"\b(?:biggest|largest|highest|greatest|max(?:imum)?|top)\b"),
     ("min", r"\b(?:smallest|lowest|least|min(?:imum)?)\b"),
     ("gcd", r"\b(?:gcd|gcf|hcf)\b|\b(?:greatest|highest|largest|biggest) common (?:divisor|factor)\b"),
@@ -57,10 +69,14 @@ _OVER = {
     "mode": {"max"}, "mean": {"sum"}, "max": {"sum"}, "min": {"sum"}, "std": {"mean"},
 }  # fmt: skip
 _ELSE = re.compile(
-    r"\b(?:plot|chart|graph|draw|histogram|python|code|program|script|function|pandas|numpy|weight(?:s|ed)?|worth|rolling"
-    r"|moving|running|cumulative|each of|above|below|more than|less than|greater|over|under|without|except|exclud\w*|ignor\w*"
-    r"|remov\w*|drop\w*|trim\w*|outliers?|percentile|quartiles?|quantile|iqr|z-?scores?|sort\w*|rank\w*|order\w*|normali[sz]\w*"
-    r"|percent(?:age)?|probability|chance|needs? to|must|should|missing|change|grows?|differ\w*|twice|double|half|times|squared?"
+    r"\b(?:plot|chart|graph|draw|histogram|python|code|program|script|function|pandas|numpy|weight(?:s|ed)?|worth"
+    r"|rolling"
+    r"|moving|running|cumulative|each of|above|below|more than|less than|greater|over|under|without|except"
+    r"|exclud\w*|ignor\w*"
+    r"|remov\w*|drop\w*|trim\w*|outliers?|percentile|quartiles?|quantile|iqr|z-?scores?|sort\w*|rank\w*|order\w*"
+    r"|normali[sz]\w*"
+    r"|percent(?:age)?|probability|chance|needs? to|must|should|missing|change|grows?|differ\w*|twice|double|half"
+    r"|times|squared?"
     r"|root|next|remember|save|random|tax|tip|vat|discount|interest|deviations? from|standard error|confidence"
     r"|how many|how often|count|shuffle|reverse|unique|digits?|primes?|factors(?! of)|pairs?|left|cost|pay|change"
     r"|index|position|where|which (?:day|month|one|player|person|team|shop|student))\b"
@@ -80,7 +96,7 @@ def tally(request: str) -> str:
     text = _ROUND.sub(" ", text)
     numbers, rest = _listed(_LABEL.sub(_unlabelled, _NOUN.sub("", text)))
     # Two numbers among many words, and speeds, may be anything.
-    few = len(numbers) < _FEWEST and len(rest.split()) > _SHORT or (len(numbers) <= _FEWEST and "speed" in rest)
+    few = (len(numbers) < _FEWEST and len(rest.split()) > _SHORT) or (len(numbers) <= _FEWEST and "speed" in rest)
     name = _asked(rest) if numbers and not few else ""
     if not name:
         return ""

@@ -27,10 +27,10 @@ def show_number(value: Number, decimals: bool = False, fractions: bool = False) 
 
 def show_mixed(value: Number) -> str:
     """``2 3/4 = 2.75``, ``-1 1/2 = -1.5``; what has no whole part, or is whole, as ever."""
-    whole, rest = divmod(abs(value), 1)
+    whole, rest = divmod(Fraction(value if value >= 0 else -value), 1)
     if not whole or not rest or rest.denominator >= 10**12:
         return show_number(value, fractions=True)
-    return f"{'-' * (value < 0)}{whole} {rest.numerator}/{rest.denominator} = {show_decimal(value)}"
+    return f"{'-' * (value < 0)}{whole} {rest} = {show_decimal(value)}"
 
 
 def show_scientific(value: Number) -> str:
