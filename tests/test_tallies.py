@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmos.kernel.examples import reckoned
 from llmos.kernel.tallies import tally
 from llmos.tools.calculator import evaluate
 
@@ -51,3 +52,8 @@ def test_all_numbers_of_a_list_are_taken(request_: str, answer: str) -> None:
 )
 def test_what_is_no_list_or_asks_for_more_is_left_alone(request_: str) -> None:
     assert tally(request_) == ""
+
+
+def test_a_list_may_be_of_a_tables_years() -> None:
+    assert reckoned("average of 2019, 2020 and 2021")
+    assert reckoned("average of 2019, 2020 and 2021", table=True) == ""
