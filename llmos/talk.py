@@ -75,18 +75,19 @@ class Session:
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
         known = self._remembers or notes
         reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
-        self._reader = hands.reading(system, log.id, self._key(), not known) if reads else None
+        self._reader = hands.reading(system, log, self._key(), not known, browses) if reads else None
         memory = (lambda: system.memory) if known or self._reader else None
         self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        web, kept = hands.web(system) if browses else None, (self._remembers, notes)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), *kept)
+        web = hands.web(system) if browses and (self._reader or not self._embedded or system.browser) else None
+        self._held = hands.make_tools(
+            log, system.quotas, self._python, memory, web, self._key(), self._remembers, notes
+        )
         self._personal: Redactor | None = None
         self._paged, self._errand = set[int](), errand
         self.stays = ""  # what the last undo or retry could not take back, in a line
         if self._strict and not self._embedded:
-            read = make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))
-            self._held.append(read)
+            self._held += [make_extract(lambda: Sharing(system.load(), log.id), lambda text: self._scrub().text(text))]
         self._held += hands.make_images(log, system.image_model, system.seed, brief=self._embedded)
         asks = [] if self._embedded else asker(system, self._persona, errand, lambda: self._purse)
         self._held += [*asks, *system.tools]
@@ -266,12 +267,11 @@ class Session:
     def _kernel(self, model: Model, scrub: Scrub, request: str = "") -> Kernel:
         """The process that answers: as the persona wants it, within what the system allows."""
         system, speaks = self._system, self._persona
-        # A secret may have been registered after it was logged.
-        events, aside = paths.split(scrub.event(event) for event in self._log.events())
+        events, aside = paths.split(scrub.event(event) for event in self._log.events())  # a secret may be newer
         grants = system.grants()
         seed = system.seed + sum(isinstance(e, Branched) for e in (*events, *aside))  # what is tried again differs
-        sampling = Sampling(seed=seed)
-        budget = system.budget if self._errand is None else self._errand.narrowed(system.budget)
+        budget, sampling = system.budget, Sampling(seed=seed)
+        budget = budget if self._errand is None else self._errand.narrowed(budget)
         if speaks is not None:
             budget = speaks.narrowed(budget)
             sampling = sampling if self._embedded else speaks.sampled(sampling)
