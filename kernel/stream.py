@@ -14,7 +14,7 @@ from llmos.kernel.lookup import Lookup
 from llmos.kernel.sampler import Sampler, masked
 
 # Steps that may wait to be taken; past that a stream is left out.
-AHEAD = 4
+AHEAD = 32
 # Ids that are no more than this are computed at once, whatever else is read.
 FEW = 16
 
