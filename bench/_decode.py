@@ -148,7 +148,11 @@ def sessions(engine: Any) -> tuple[float, float]:
     def talk(n: int) -> None:
         branch = engine.open([(n * 31 + 7 * i) % 8000 for i in range(PROMPT)])
         with speaking(n):
-            list(branch.decode(Sampling(max_tokens=1)))
+            try:
+                list(branch.decode(Sampling(max_tokens=1)))
+            except BaseException:
+                ready.abort()  # or the others would wait for ever
+                raise
             ready.wait()
             last = time.perf_counter()
             for _ in branch.decode(Sampling(max_tokens=TOKENS)):
