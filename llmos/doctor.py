@@ -51,6 +51,7 @@ def examine() -> list[Check]:
         ("python", python),
         ("torch", torch),
         ("kernel", kernel),
+        ("native", native),
         ("examples", examples),
         ("sandbox", sandbox),
         ("data folder", data_folder),
@@ -108,6 +109,20 @@ def kernel() -> Check:
     with_context = f"{model.name}, {size:.0f} MB, a context of {model.context_length:,} tokens"
     model.close()
     return Check("kernel", True, with_context)
+
+
+def native() -> Check:
+    """Passes on the CPU are computed by the C library, which makes them several times faster."""
+    from llmos.kernel import native as built
+
+    if not built.wanted():
+        return Check("native", True, "none for this processor, or turned off: passes are torch's", needed=False)
+    found = built.library()
+    mend = f"{sys.executable} -m llmos.kernel.native"
+    if found is None:
+        need = "" if built.compiler() else "install a C compiler (gcc or clang), then "
+        return Check("native", False, "not built: passes are torch's, and slower", need + mend, needed=False)
+    return Check("native", True, f"passes in C, {built.LEVELS[found.level]}", needed=False)
 
 
 def examples() -> Check:
