@@ -56,7 +56,8 @@ class Rows:
             return
         longest = max(self.lengths)
         for n, old in enumerate(self.layers):
-            new = old.new_zeros(*old.shape[:3], max(length, 2 * room), old.shape[4])
+            # Room for more than is asked for: after a prompt come the tokens of its reply.
+            new = old.new_zeros(*old.shape[:3], max(length + length // 4, 2 * room), old.shape[4])
             new[:, :, :, :longest] = old[:, :, :, :longest]
             self.layers[n] = new
 

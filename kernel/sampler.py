@@ -97,10 +97,14 @@ def _pick(s: Sampling, samplers: Sequence[Sampler], logits: Tensor, masks: Seque
     if s.temperature <= 0:
         tokens = scores.argmax(1, keepdim=True)
     else:
+        p = _probabilities(s, scores)
         chances = torch.tensor([sampler.draw() for sampler in samplers], device=scores.device)
-        tokens = _drawn(_probabilities(s, scores), chances[:, None])
-    logprobs = logits.log_softmax(1).gather(1, tokens)[:, 0]
-    pairs = zip(samplers, tokens[:, 0].tolist(), logprobs.tolist(), strict=True)
+        tokens = _drawn(_cut(s, p), chances[:, None])
+    if s.temperature == 1.0 and scores is logits and not s.top_k:
+        logprobs = p.gather(1, tokens).log()
+    else:
+        logprobs = logits.log_softmax(1).gather(1, tokens)
+    pairs = zip(samplers, tokens[:, 0].tolist(), logprobs[:, 0].tolist(), strict=True)
     return [Step(sampler.note(token), logprob) for sampler, token, logprob in pairs]
 
 
@@ -129,13 +133,17 @@ def _places(ids: Sequence[_Ids], device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _probabilities(s: Sampling, scores: Tensor) -> Tensor:
-    """(rows, vocabulary), after the cut-offs; they need not sum to 1."""
+    """(rows, vocabulary), of the likeliest ``top_k``."""
     if s.temperature != 1.0:
         scores = scores / s.temperature
     if 0 < s.top_k < scores.shape[1]:
         least = scores.topk(s.top_k).values[:, -1:]
         scores = scores.masked_fill(scores < least, -torch.inf)
-    p = scores.softmax(1)
+    return scores.softmax(1)
+
+
+def _cut(s: Sampling, p: Tensor) -> Tensor:
+    """Without the unlikely; what is left need not sum to 1."""
     if s.min_p > 0:
         p = p * (p >= s.min_p * p.amax(1, keepdim=True))
     if s.top_p < 1:

@@ -12,8 +12,17 @@ from llmos.bench import decode
 from llmos.kernel.branches import TorchEngine
 from llmos.kernel.lean import Lean
 
-PROMISED = """branches32_over_generate branches32_over_gemm_limit single_over_generate lookup_over_generate
-single_over_llamacpp second_turn_ttft_over_cold grammar_on_over_off sessions16_tokens_per_s first_token_s""".split()
+PROMISED = [
+    "branches32_over_generate",
+    "branches32_over_gemm_limit",
+    "single_over_generate",
+    "lookup_over_generate",
+    "single_over_llamacpp",
+    "second_turn_ttft_over_cold",
+    "grammar_on_over_off",
+    "sessions16_tokens_per_s",
+    "first_token_s",
+]
 RATES = {
     "gemm_limit32": [900.0, 1000.0],
     "branches32": [600.0, 700.0, 20.0],
