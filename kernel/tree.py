@@ -141,6 +141,7 @@ class Tree:
 
     def run(self, works: Sequence[Work]) -> list[Tensor]:
         """See :class:`~llmos.kernel.holds.Keep`. All works in one pass."""
+        self.rows.spare(sum(work.hold.place is None or work.hold.place.row < 0 for work in works))
         for work in works:
             self._ready(work.hold)
         # In the order of their rows they need not be sorted anew in every layer.
