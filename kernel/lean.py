@@ -88,6 +88,11 @@ class Lean:
         notes = ("lean", shape.kind, *(() if found is None else (f"native {LEVELS[found.level]}",)))
         self.info = EngineInfo(shape.vocabulary, shape.window, parameters(shape), device, kind, notes)
 
+    @property
+    def exact(self) -> bool:
+        """Whether a token's logits are the same, to the bit, whatever else a pass computes."""
+        return self.native is not None
+
     def rows(self) -> Rows:
         """Room for the keys and values of branches."""
         return Rows(self.shape, str(self.embed.device), self.kv_dtype)

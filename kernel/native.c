@@ -19,11 +19,14 @@ static void *cut(Arena *a, int64_t count, size_t size) {
 
 #define CUT(arena, to, count) ((to) = cut(arena, count, sizeof *(to)))
 
+#define FEW 8
+
 /* Parts of few tokens, and tasks of few parts: small enough for all workers to have some. */
 static void share_attention(State *s) {
     const Pass *p = s->pass;
     int64_t fold = s->net->heads / s->net->kv_heads, wanted = (3 * s->workers + s->net->kv_heads - 1) / s->net->kv_heads;
     int64_t most = (p->tokens + wanted - 1) / wanted;
+    if (most < FEW) most = FEW; /* to lay out the same keys twice takes longer */
     if (most > QUERIES / fold) most = QUERIES / fold;
     if (most < 1) most = 1;
     int64_t held = 0;

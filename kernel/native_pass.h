@@ -172,6 +172,12 @@ TARGET static void turn(const State *s, float *x, const float *weight, const flo
     for (int64_t n = 0; n < size; n += 16) v_narrow(to + n, v_load(made + n));
 }
 
+/* Where a token's keys of a group are kept. */
+static uint16_t *place_of(const State *s, const Part *part, int64_t token, int64_t group) {
+    int64_t row = part->row * s->net->kv_heads + group;
+    return s->pass->rows[s->index] + (row * s->pass->room + part->at + token - part->first) * s->net->head_dim;
+}
+
 /* Queries, keys and values of some tokens: to where they are attended. */
 TARGET static void turn_unit(void *about, int64_t unit, int worker) {
     State *s = about;
@@ -182,14 +188,22 @@ TARGET static void turn_unit(void *about, int64_t unit, int worker) {
     for (int64_t n = 0; n < s->parts; n++) {
         const Part *part = &s->part[n];
         int64_t from = part->first > end - UNIT_TOKENS ? part->first : end - UNIT_TOKENS;
+        for (int64_t t = from; t < end && t < part->first + part->tokens; t++)
+            for (int64_t g = 0; g < groups; g++) {
+                const uint16_t *k = place_of(s, part, t, g), *v = k + p->row_count * groups * p->room * size;
+                for (int64_t m = 0; m < size; m += LINE) __builtin_prefetch(k + m, 1), __builtin_prefetch(v + m, 1);
+            }
+    }
+    for (int64_t n = 0; n < s->parts; n++) {
+        const Part *part = &s->part[n];
+        int64_t from = part->first > end - UNIT_TOKENS ? part->first : end - UNIT_TOKENS;
         for (int64_t t = from; t < end && t < part->first + part->tokens; t++) {
             float *x = s->qkv + t * (heads + 2 * groups) * size;
             const float *turns = s->turns + t * size;
             for (int64_t h = 0; h < heads; h++)
                 turn(s, x + h * size, s->layer->q_norm, turns, s->q + (t * heads + h) * size);
             for (int64_t g = 0; g < groups; g++) {
-                int64_t place = part->at + t - part->first;
-                uint16_t *k = p->rows[s->index] + ((part->row * groups + g) * p->room + place) * size;
+                uint16_t *k = place_of(s, part, t, g);
                 uint16_t *v = k + p->row_count * groups * p->room * size;
                 turn(s, x + (heads + g) * size, s->layer->k_norm, turns, k);
                 for (int64_t n = 0; n < size; n += 16) v_narrow(v + n, v_load(x + (heads + groups + g) * size + n));
@@ -229,7 +243,7 @@ TARGET static void attend_block(const Desk *d, int64_t first, int64_t queries, i
         }
         float old = d->top[first + q], most = v_most(top);
         most = most > old ? most : old;
-        float fade = v_one(power(v_all(old - most)));
+        float fade = most == old ? 1.0f : v_one(power(v_all(old - most)));
         for (int n = 0; n < BLOCK / 16; n++) {
             V share = power(v_sub(s[n], v_all(most)));
             sum = v_add(sum, share);
@@ -261,11 +275,13 @@ TARGET static void attend_parts(State *s, const Desk *d, int64_t group, int64_t 
         end = both < end ? both : end;
         queries += s->part[n].tokens * fold;
     }
+    Block b[2];
+    if (block * BLOCK < end) fetch(s, group, one, block * BLOCK, end, &b[block % 2]);
     for (; block * BLOCK < end; block++) {
-        Block b;
-        fetch(s, group, one, block * BLOCK, end, &b);
-        lay_out(d, &b, size);
-        attend_block(d, first, queries, block * BLOCK, b.count, size, s->padded);
+        const Block *now = &b[block % 2];
+        if ((block + 1) * BLOCK < end) soon(s, group, one, (block + 1) * BLOCK, end, &b[1 - block % 2]);
+        lay_out(d, now, size);
+        attend_block(d, first, queries, block * BLOCK, now->count, size, s->padded);
     }
     if (high - low == 1) return;
     for (int64_t next; low < high; low = next) {
@@ -273,6 +289,7 @@ TARGET static void attend_parts(State *s, const Desk *d, int64_t group, int64_t 
         queries = s->part[low].tokens * fold;
         for (next = low + 1; next < high && alike(s->pass, &s->part[low], &s->part[next]) >= (block + 1) * BLOCK; next++)
             queries += s->part[next].tokens * fold;
+        if (next < high) soon(s, group, &s->part[next], block * BLOCK, s->part[next].start + s->part[next].tokens, &b[0]);
         attend_parts(s, d, group, low, next, first, block);
         first += queries;
     }

@@ -8,6 +8,7 @@
 #define QUERIES 64 /* attended together, at most (but never less than a token's) */
 #define UNIT_ROWS (2 * PANEL) /* of a weight matrix */
 #define UNIT_TOKENS 8 /* of what is done for each token by itself */
+#define LINE 32 /* numbers of a cache line */
 #define UNIT_SUMS 48 /* tokens whose sums are kept beside each other */
 
 /* Some tokens of a piece. They stand at position `start` of their branch, and at place `at` of their row. */
@@ -87,6 +88,16 @@ static inline void fetch(const State *s, int64_t group, const Part *part, int64_
         from += length;
     }
     for (int64_t n = b->count; n < BLOCK; n++) b->key[n] = b->value[n] = NULL;
+}
+
+/* As fetch, and have it in the cache when its time comes. */
+static inline void soon(const State *s, int64_t group, const Part *part, int64_t start, int64_t end, Block *b) {
+    fetch(s, group, part, start, end, b);
+    for (int64_t n = 0; n < b->count; n++)
+        for (int64_t m = 0; m < s->net->head_dim; m += LINE) {
+            __builtin_prefetch(b->key[n] + m, 0, 2);
+            __builtin_prefetch(b->value[n] + m, 0, 2);
+        }
 }
 
 /* native_pool.c: take the pool, with `wanted` threads in it where they can be had; how many work now, 1 without it. */

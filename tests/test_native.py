@@ -167,6 +167,22 @@ def test_greedy_branches_say_the_same_alone_and_among_31_others(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("level")
+def test_guesses_change_nothing_though_no_lead_is_asked_for(tmp_path: Path) -> None:
+    net, prompt = a_random_net(tmp_path), some_ids(12) * 8
+    assert net.exact
+    # Few words, so that some come again.
+    few = Sampling(max_tokens=120, bias=tuple((i, 100.0) for i in prompt[:4]))
+    said = []
+    for lookup in (False, True):
+        engine = TorchEngine(net, lookup=lookup)
+        engine.near = 0.0
+        said.append([s.token for s in engine.open(prompt).decode(few)])
+        said.append([engine.loop._passes])
+    assert said[0] == said[2]
+    assert said[3] < said[1], "nothing was guessed"
+
+
+@pytest.mark.usefixtures("level")
 def test_it_says_what_torch_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, ids = a_random_net(tmp_path), some_ids(200)
     other = plain(tmp_path, monkeypatch, dtype=torch.bfloat16)
