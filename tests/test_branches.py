@@ -142,7 +142,12 @@ def test_who_takes_no_steps_is_left_out_and_goes_on_where_it_was(engine: TorchEn
 def test_branches_begin_together_before_a_step_of_any_is_taken(engine: TorchEngine, monkeypatch: Any) -> None:
     passes: list[int] = []
     kept = Tree.run
-    monkeypatch.setattr(Tree, "run", lambda self, works: passes.append(len(works)) or kept(self, works))
+
+    def run(self: Tree, works: Sequence[Any]) -> list[torch.Tensor]:
+        passes.append(len(works))
+        return kept(self, works)
+
+    monkeypatch.setattr(Tree, "run", run)
     forks = engine.open(PROMPT).fork(8)
     held = threading.Event()
     threading.Thread(target=lambda: engine.loop.do(held.wait)).start()  # so that no pass begins before all have asked

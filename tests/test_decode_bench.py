@@ -73,8 +73,8 @@ def test_tokens_are_counted_from_the_first_on(monkeypatch: pytest.MonkeyPatch) -
             yield n
 
     monkeypatch.setattr(parts, "clock", lambda: now[0])
-    # Of 3 + 5 tokens, a second each, the first is where the clock starts.
-    assert parts.timed([stream(3), stream(5)]) == 1.0
+    # The clock starts after the first of 3 + 5 tokens, a second each, and stops 7 later; two are first ones.
+    assert parts.timed([stream(3), stream(5)]) == pytest.approx(6 / 7)
 
 
 def test_parts_run_on_a_small_network(
