@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from llmos.kernel.absent import lacking
 from llmos.kernel.acts import Past, read
-from llmos.kernel.answers import answer
+from llmos.kernel.answers import answer, failed
 from llmos.kernel.earlier import Spoken, references
 from llmos.kernel.fills import told_whole
 from llmos.kernel.formulas import formulas, pythonic
@@ -229,9 +229,9 @@ class Aliases:
         return None if self.columns and "#" in self.turn.told else made
 
     def _sentence(self, code: str, result: str) -> str:
-        """What is answered to a verb's result; empty where it was none, or failed."""
+        """What is answered to a verb's result; empty where it was none."""
         if result.startswith("error"):
-            return ""
+            return failed(self._valued(code[1:]), result) if _VERB.match(code) else ""
         if known := _NAMED.fullmatch(code):
             says = self.turn.says[int(known[1]) - 1] if 0 < int(known[1]) <= len(self.turn.says) else ""
             shown = _TAKEN.sub(r"\1 ", result.strip())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from llmos.kernel.kept import cut, sentence
 from llmos.kernel.slots import Column
-from llmos.kernel.verbs import CHARTS, split
+from llmos.kernel.verbs import CHANGED, CHARTS, split
 
 ANSWERS = {
     "mean": "The mean of {0} is {r}.",
@@ -139,6 +139,13 @@ def answer(said: str, columns: Sequence[Column], result: str) -> str:
         if rows
         else told
     )
+
+
+def failed(said: str, error: str) -> str:
+    """The sentence for a verb that ended in an error; empty where the kernel may still find another way."""
+    if split(said)[0] in CHANGED and error.startswith("error: NameError"):
+        return "There is no plot here to change. Ask for one first, for example: plot the gold price since 2000."
+    return ""
 
 
 def _time(shown: str, kind: str) -> str:

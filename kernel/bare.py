@@ -67,6 +67,8 @@ def export(folder: Path, out: Path, system: str = "", tools: Sequence[Tool] = ()
     made = [out / "weights.bin", out / PROGRAM.name]
     if there := next((path for path in made if path.exists()), None):
         raise UsageError(f"{there} is there already; give another folder")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; give a folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
         made[1].write_bytes(PROGRAM.read_bytes())

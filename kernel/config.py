@@ -4,17 +4,23 @@ import os
 from pathlib import Path
 
 from llmos.kernel import settings
-from llmos.kernel.errors import LLMOSError
+from llmos.kernel.errors import LLMOSError, UsageError
 
 WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED = "embedded"
 
 
 def home(given: str | os.PathLike[str] | None = None) -> Path:
-    """The data folder: ``given``, else ``$LLMOS_HOME``, else the platform's place for user data. Not created here."""
+    """The data folder: ``given``, else ``$LLMOS_HOME``, else the platform's place for user data. Not created here.
+
+    Raises UsageError for a file.
+    """
     chosen = given or os.environ.get("LLMOS_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        path = Path(chosen).expanduser().absolute()
+        if path.is_file():
+            raise UsageError(f"{path} is a file; LLMOS_HOME has to be a folder")
+        return path
     from platformdirs import user_data_path
 
     return user_data_path("llmos", appauthor=False)

@@ -13,16 +13,18 @@ from pathlib import Path
 
 from llmos.kernel.clocks import clocks
 from llmos.kernel.config import WEIGHTS
+from llmos.kernel.conversions import conversion
 from llmos.kernel.honest import Facts
 from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
-from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas
+from llmos.kernel.recall import ADAPTED, Recall, Recalled, Taught, fits, formulas, opened
 from llmos.kernel.spoken import spoken
+from llmos.kernel.tallies import tally
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import CHANGED, DRAWS
 from llmos.kernel.wishes import asks_picture, pictures
 
-TAUGHT = "taught.jsonl"  # beside the embedded kernel's weights
+TAUGHT = "taught.jsonl.gz"  # beside the embedded kernel's weights
 MOST = 4  # examples behind a request
 RANKER = "ranker.safetensors"  # beside what was taught
 _ZERO = re.compile(r"(&(\d+)) = 0\b")
@@ -31,14 +33,26 @@ _FEW = re.compile(r"\b(?:best|worst|head|tail|bins) @")  # what takes a small nu
 _SMALL = re.compile(r"\d{1,2}|1\d\d")
 _WHOLE = re.compile(r"\b(?:ceil|floor)\(@(\d+) ?/ ?@(\d+)\)")
 _QUESTION = re.compile(r"(?i)(?:\w+[:,] )?(?:which(?! way| direction)|who|how (?:many|much))\b")
+_LISTED = re.compile(r"(?:round\()?(?:mean|max|min)\(")
 LIKELY = 0.12  # how like a request an example has to be
+
+
+def reckoned(request: str, table: bool = False) -> str:
+    """The expression for what a request says plainly: a calculation, a list's mean, a quantity in other units.
+
+    Where there is a ``table``, a list may be of its years or groups.
+    """
+    made = spoken(request)
+    if table:
+        return "" if _LISTED.match(made) else made
+    return made or tally(request) or conversion(request)
 
 
 @cache
 def knows(kind: str, path: Path = WEIGHTS / TAUGHT) -> bool:
     """Whether the embedded kernel was taught a kind of request; the file is looked through, not read in."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with opened(path) as lines:
             return any(line.startswith(f'["{kind}"') for line in lines)
     except OSError:
         return False
@@ -75,7 +89,7 @@ class Memory:
         # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
         alone = "calculator" in kinds and told.count("@") <= len([*literals(request)])
         # Times of days that are named are for dates.
-        made = (spoken(request) or ("" if "~" in told else clocks(request))) if alone else ""
+        made = reckoned(request, "table" in kinds) or ("" if "~" in told else clocks(request)) if alone else ""
         sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
         return tuple([*sure, *near][:MOST])
 

@@ -230,7 +230,7 @@ def parse(text: str) -> Think:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 1e6:
-        raise UsageError(f"--think takes seconds or auto, not {text!r}")
+        raise UsageError(f"think takes seconds, such as 10, or auto; not {text!r}")
     return seconds
 
 

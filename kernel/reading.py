@@ -40,7 +40,7 @@ _WORK = re.compile(
     r"|count|average|how many (?:different |unique )?(?:words?|lines?|letters?|characters?|times|rows?|columns?)"
     r"|(?:longest|shortest|most (?:common|frequent)) (?:words?|lines?|letters?))\b"
 )
-_LITTLE = frozenset(
+LITTLE = frozenset(
     re.findall(
         r"\w+",
         """a about an and any are as at be been by can could did do does for from had has have how i if in into is it
@@ -176,7 +176,7 @@ def best(asked: str, passages: Sequence[tuple[int, str, str]]) -> tuple[int, str
 
 def words(text: str) -> set[str]:
     """The telling words of a text, by their first letters."""
-    return {word[:5] for word in re.findall(r"\w+", text.casefold()) if word not in _LITTLE}
+    return {word[:5] for word in re.findall(r"\w+", text.casefold()) if word not in LITTLE}
 
 
 def _lines(text: str) -> list[str]:

@@ -5,16 +5,18 @@ like another by the words, pairs and triples of words that they share, rare ones
 found stands before the kernel as examples; it decides. Knows nothing of models; the file is written by ``training``.
 """
 
+import gzip
 import json
 import math
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import nlargest
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from llmos.kernel.adapt import SIGN as _SIGN
 from llmos.kernel.adapt import adapted
@@ -77,11 +79,11 @@ class Recall:
     def load(cls, path: Path) -> "Recall":
         """Read a file of JSON lines, each a kind, a pattern and its answer; nothing where there is none."""
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError:
+            with opened(path) as lines:
+                # As one list: to read them line by line takes twice as long.
+                return cls([_read(row) for row in json.loads(f"[{','.join(lines)}]")])
+        except (OSError, EOFError, zlib.error):
             return cls([])
-        # As one list: to read them line by line takes twice as long.
-        return cls([_read(row) for row in json.loads(f"[{','.join(lines)}]")])
 
     @property
     def taught(self) -> Sequence[Taught]:
@@ -184,6 +186,11 @@ class Recall:
     def _common(self) -> float:
         """What a piece of a word weighs: as much as a word that is neither rare nor common."""
         return math.log(len(self._taught) + 1) / 2
+
+
+def opened(path: Path) -> TextIO:
+    """A file of lines, packed by gzip, to be read. Raises OSError, and EOFError or zlib.error where it was cut."""
+    return gzip.open(path, "rt", encoding="utf-8")
 
 
 def _read(row: list[Any]) -> Taught:

@@ -159,9 +159,10 @@ class LLMOS:
         missing = hands.memory_missing if what == "memory" else hands.browser_missing
         if wanted is not None:
             return wanted
-        # The embedded kernel was trained with exactly the other two; a model that is given as such says what it wants.
+        # The embedded kernel was taught neither: it keeps notes of its own, and the web is browsed for it. A model that
+        # is given as such says what it wants.
         asked = self.model is None or isinstance(self.model, str) or speakers.wants(persona, what)
-        return asked and self.model_name != config.EMBEDDED and not missing()
+        return asked and (self.model_name != config.EMBEDDED or what == "web") and not missing()
 
     def load(self) -> Model:
         """The model, loaded once. Raises ModelError when it cannot be."""

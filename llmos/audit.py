@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmos.kernel.errors import LLMOSError
+from llmos.kernel.errors import LLMOSError, UsageError
 
 if TYPE_CHECKING:
     from llmos.kernel.audit import Audit, Record
@@ -57,6 +57,10 @@ def show(session: Talk = None, last: Last = None, json: Json = False) -> None:
         for record in _audit().records():
             if wanted is None or record.session.startswith(wanted) or record.session.endswith(wanted):
                 kept.append(record)
+        if session and not kept:
+            raise UsageError(
+                f"the audit record has nothing of a session {session}; llmos sessions shows which there are"
+            )
     finally:  # what could be read is shown before the error about what could not
         for record in kept:
             print(_json(record) if json else _text(record))
@@ -69,10 +73,13 @@ def export(file: Target) -> None:
         sound = _audit().export(sys.stdout)
     else:
         try:
-            with open(file, "w", encoding="ascii") as out:
+            with open(file, "x", encoding="ascii") as out:  # an earlier copy is what a later one is held against
                 sound = _audit().export(out)
+        except FileExistsError:
+            raise UsageError(f"{file} is there already; give another name") from None
         except OSError as error:
-            raise LLMOSError(f"cannot write {file}: {error.strerror or error}") from error
+            raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
+        print(f"written: {file}")
     if not sound:
         raise LLMOSError("the audit record was copied and is not sound; see llmos audit verify")
 

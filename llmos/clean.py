@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmos.kernel.errors import UsageError
+from llmos.kernel.errors import DeniedError, UsageError
 
 if TYPE_CHECKING:
     from llmos.memory.quotas import Quotas
@@ -111,12 +111,9 @@ def _forgotten(base: Path, sessions: list[str]) -> None:
 
 
 def _agreed(going: list["Held"]) -> bool:
-    """Ask at the terminal; without one nothing is removed, and that is told."""
-    from llmos.turn import say
-
+    """Ask at the terminal. Raises DeniedError, and nothing is removed, where there is none."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
-        say("nothing was removed; --yes removes it")
-        return False
+        raise DeniedError("nothing was removed; --yes removes it")
     print(f"Remove {_count(going)}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -150,14 +147,15 @@ def _line(held: "Held", marked: bool) -> str:
     told = held.title or ("empty" if held.empty else kinds.get(held.kind, ""))
     words = " ".join(cleaned(f"{held.name}  {told}").split())
     age = f"{max(time.time() - held.used, 0) / 86400:.0f} d" if held.used else ""
-    return f"{'*' if marked else ' '} {spell(held.size):>8} {held.files:>6} files {age:>7}  {words[:90]}"
+    files = f"{held.files:>6} {'file ' if held.files == 1 else 'files'}"
+    return f"{'*' if marked else ' '} {spell(held.size):>8} {files} {age:>7}  {words[:90]}"
 
 
 def _count(things: list["Held"]) -> str:
     sessions = sum(held.kind == "session" for held in things)
     others = len(things) - sessions
     parts = [f"{sessions} session{'s' * (sessions != 1)}"] * bool(sessions)
-    parts += [f"{others} cache{'s' * (others != 1)} or leftover{'s' * (others != 1)}"] * bool(others)
+    parts += ["1 cache or leftover" if others == 1 else f"{others} caches or leftovers"] * bool(others)
     return ", ".join(parts)
 
 

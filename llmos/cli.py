@@ -5,17 +5,11 @@ user: an unexpected error becomes one line and a file in ``$LLMOS_HOME/crashes``
 command that needs them, so that ``--help`` is quick.
 """
 
-import atexit
-import contextlib
-import errno
 import json as jsonlib
-import os
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -36,6 +30,7 @@ from llmos import (
     secrets,
     sessions_cli,
 )
+from llmos.ends import crash, leave, open_streams, os_error
 from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.turn import PATIENCE, checked, hidden, read_stdin, say, turn
 
@@ -108,7 +103,9 @@ Strict = Annotated[
 ]
 Browser = Annotated[
     bool | None,
-    typer.Option("--browser/--no-browser", help="Give the kernel the web; by default for other models than its own."),
+    typer.Option(
+        "--browser/--no-browser", help="Give the kernel the web, or not; by default where there is a browser."
+    ),
 ]
 Hosts = Annotated[
     list[str] | None,
@@ -145,30 +142,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answer's text an
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process."""
-    _leave(run_command(sys.argv[1:] if arguments is None else arguments))
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process; while other threads run, without finalizing the interpreter.
-
-    Python before 3.14 ends a thread that wants its lock during finalization by unwinding its stack, and frames of
-    torch or another native library that do not allow that abort the process. Such a thread may load a model that
-    nobody waits for any more, or run a tool that did not heed its cancellation: it is not waited for either.
-    """
-    if threading.active_count() == 1:
-        sys.exit(code)
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, gone or closed
-            stream.flush()
-    os._exit(code)
+    leave(run_command(sys.argv[1:] if arguments is None else arguments))
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Whatever goes wrong is one line on standard error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? rather than nothing
+    open_streams()
     try:
         try:
             app(args=list(arguments), prog_name="llmos")
@@ -181,47 +160,10 @@ def run_command(arguments: Sequence[str]) -> int:
         say(hidden(str(error)))
         return error.exit_code
     except OSError as error:
-        return _os_error(error)
+        return os_error(error)
     except Exception as error:
-        return _crash(error)
+        return crash(error)
     return 0
-
-
-def _os_error(error: OSError) -> int:
-    if error.errno in (errno.EPIPE, errno.ENOSPC):
-        # The reader went away, or there is no room. Nothing may be flushed to it at the interpreter's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if error.errno == errno.EPIPE:
-        return 1
-    if error.errno == errno.ENOSPC:
-        from llmos.kernel.config import home
-
-        say(f"no space left on the disk; free some in {error.filename or home()} and run it again")
-        return 1
-    return _crash(error)
-
-
-def _crash(error: Exception) -> int:
-    """Keep the traceback in a file of its own and tell its path."""
-    import traceback
-
-    from llmos.kernel.config import home
-    from llmos.memory.quotas import load
-    from llmos.memory.room import CRASHES, check_caches
-
-    told = f"unexpected {type(error).__name__}: {hidden(str(error))[:200]}"
-    try:
-        check_caches(home(), load(home()))
-        folder = home() / CRASHES
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        path.write_text(hidden("".join(traceback.format_exception(error))), encoding="utf-8", errors="replace")
-        say(f"{told}; the whole story is in {path}")
-    except OSError:
-        say(told)
-    except LLMOSError as full:
-        say(f"{told}; no report was kept: {full}")
-    return 1
 
 
 def _show_version(wanted: bool) -> None:

@@ -58,6 +58,10 @@ def set_for_good(key: Key, value: Value = None, default: Default = False) -> Non
         raise UsageError(f"give {name} a value, or --default to take it back")
     kind = settings.KEYS[name].kind
     text = (", " if kind == "list" else " ").join(words)
+    if name == "persona" and text:
+        from llmos.memory import personas
+
+        personas.find(text, config.home())  # UsageError that names the nearest
     if name == "model":
         config.choose(config.EMBEDDED if default else str(settings.parsed(name, text, name)))
     else:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from llmos.kernel import config
+from llmos.kernel.errors import LLMOSError
 
 NEEDED_FREE = 500_000_000  # bytes in the data folder: plots and logs of many sessions
 # An extra of pyproject, the modules it brings, and what it is for.
@@ -66,6 +67,8 @@ def safely(name: str, check: Callable[[], Check]) -> Check:
     """What a check found; one that raises has failed."""
     try:
         return check()
+    except LLMOSError as error:  # says itself what to do
+        return Check(name, False, str(error))
     except Exception as error:
         return Check(name, False, f"{type(error).__name__}: {str(error)[:200]}", reinstall())
 
@@ -96,7 +99,6 @@ def torch() -> Check:
 def kernel() -> Check:
     """The embedded model's files are there and load."""
     from llmos.app import open_model
-    from llmos.kernel.errors import LLMOSError
 
     files = sorted(config.WEIGHTS.glob("*.safetensors"))
     if not files:
@@ -189,7 +191,6 @@ def pictures() -> Check:
 
 def images() -> Check:
     """Whether pictures can be made, and by which checkpoint."""
-    from llmos.kernel.errors import LLMOSError
     from llmos.tools import image_checkpoint
 
     named = image_checkpoint.named()

@@ -48,6 +48,8 @@ class Intake:
 
     def attach(self, request: str, paths: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files. Raises UsageError for one that cannot be used, QuotaError where there is no room."""
+        if not all(str(f).strip() for f in paths):
+            raise UsageError("the name of a file is empty; give its path")
         given = [Path(f) for f in paths]
         known = {p.resolve() for p in given}
         given += [p for p in files.named_in(request, Path.cwd()) if p.resolve() not in known]

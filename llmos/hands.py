@@ -2,20 +2,24 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from llmos.kernel import beneath
 from llmos.kernel.engine import Model
-from llmos.kernel.errors import LLMOSError
+from llmos.kernel.errors import LLMOSError, UsageError
 from llmos.kernel.examples import knows
 from llmos.kernel.noted import RECALL, REMEMBER
 from llmos.kernel.paths import path
 from llmos.kernel.reading import Reading
 from llmos.kernel.scene import TOOL
+from llmos.kernel.surfing import Surfing
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import ArtifactMade, Call, Event, Result, ToolCall
 from llmos.memory.log import SessionLog, SessionStore
 from llmos.memory.quotas import Quotas
+from llmos.memory.workspace import DATA
 from llmos.tools.calculator import make_calculator
 from llmos.tools.marks import Marks
 from llmos.tools.python import PythonTool, Replaying
@@ -35,6 +39,7 @@ class System(Protocol):
     allow_hosts: Sequence[str]
     allow_posts: Sequence[str]
     search: str | None
+    browser: bool | None
     browser_profile: str | None
     remembers: bool | None
     store: SessionStore
@@ -83,18 +88,21 @@ def web(system: System) -> Web:
     return system.allow_hosts, system.allow_posts, system.search, profile
 
 
-def reading(system: System, session: str, persona: str, hides: bool) -> Callable[[Model], Reading] | None:
-    """What makes of the embedded kernel one that answers from documents; a home without any is not looked at.
+def reading(
+    system: System, log: SessionLog, persona: str, hides: bool, browses: bool
+) -> Callable[[Model], Reading | Surfing] | None:
+    """What makes of the embedded kernel one that answers from documents, and from the web where it ``browses``; a home
+    without documents is not looked at.
 
     None where there is no embedder, or the memory is turned off. One that cannot be searched has nothing near a
     question: that is no reason to fail.
     """
-    from llmos.memory import record, shelf, store
+    from llmos.memory import preview, record, shelf, store
 
     if system.remembers is False or memory_missing():
         return None
 
-    where = record.Where(persona=persona, attached_to=session)
+    where = record.Where(persona=persona, attached_to=log.id)
 
     def found(asked: str) -> list[tuple[str, str]]:
         if not (system.store.home / store.FOLDER / shelf.FILE).is_file() and not os.environ.get("LLMOS_MEMORY_URL"):
@@ -105,7 +113,22 @@ def reading(system: System, session: str, persona: str, hides: bool) -> Callable
             return []
         return [(f"{hit.document.title} {hit.chunk.heading}", hit.chunk.text) for hit in hits]
 
-    return lambda model: Reading(model, found, hides)
+    def told(name: str) -> str:
+        """Of a file of the session, as requests tell of theirs; it is reached without following a link."""
+        for place in (f"{DATA}/{name}", name):
+            with suppress(OSError, UsageError):
+                file = beneath.open_beneath(log.workspace, place, os.O_RDONLY)
+                try:
+                    return preview.preview(Path(f"/proc/self/fd/{file}"), name)
+                finally:
+                    os.close(file)
+        return ""
+
+    def read(model: Model) -> Reading | Surfing:
+        made = Reading(model, found, hides)
+        return Surfing(made, told, bool(system.browser or system.search)) if browses else made
+
+    return read
 
 
 def make_images(log: SessionLog, given: str | None, seed: int, brief: bool = False) -> list[Tool]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llmos.kernel.errors import UsageError
+from llmos.kernel.errors import DeniedError, UsageError
 from llmos.turn import shown
 
 if TYPE_CHECKING:
@@ -149,15 +149,13 @@ def show(number: Number, json: Json = False) -> None:
 @app.command()
 def forget(numbers: Numbers, yes: Yes = False) -> None:
     """Remove documents or notes for good. It asks first, and removes nothing where there is nobody to ask."""
-    from llmos.turn import say
 
     with _opened() as memory:
         for document in [_document(memory, number) for number in numbers]:
             print(_line(document))
         if not yes:
             if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
-                say("nothing was forgotten; --yes forgets it")
-                return
+                raise DeniedError("nothing was forgotten; --yes forgets it")
             print("Forget these? [y/N] ", end="", flush=True)
             if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                 return
@@ -175,7 +173,8 @@ def stats(json: Json = False) -> None:
         print(jsonlib.dumps(found))
     else:
         documents, notes = found["documents"], found["notes"]
-        print(f"{documents} documents, {notes} of them notes; {found['chunks']} passages; {spell(found['bytes'])}")
+        room = f"{_count(found['chunks'], 'passage')}; {spell(found['bytes'])}"
+        print(f"{_count(documents, 'document')}, {notes} of them {'a note' if notes == 1 else 'notes'}; {room}")
 
 
 @app.command("export")
@@ -184,7 +183,7 @@ def export_to(file: File) -> None:
     from llmos.memory.exchange import export
 
     with _opened() as memory:
-        print(f"written: {export(memory, file)} documents to {file}")
+        print(f"written: {_count(export(memory, file), 'document')} to {file}")
 
 
 @app.command("import")
@@ -229,8 +228,12 @@ def _line(document: "Document") -> str:
     """A document in a line: number, day, passages, whose, name."""
     day = time.strftime("%Y-%m-%d", time.localtime(document.added))
     whose = f" ({shown(document.persona)})" if document.persona else ""
-    kind = "note" if document.kind == "note" else f"{document.chunks} passage{'s' * (document.chunks != 1)}"
+    kind = "note" if document.kind == "note" else _count(document.chunks, "passage")
     return f"{document.id:>5}  {day}  {kind:>13}  {shown(document.title)}{whose}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def _public(document: "Document") -> dict[str, object]:

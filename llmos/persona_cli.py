@@ -84,7 +84,8 @@ def show(name: Name, json: Json = False) -> None:
         return
     for key, value in told.items():
         if value not in ("", [], {}, 0, False):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            pairs = [f"{name} {number:g}" for name, number in value.items()] if isinstance(value, dict) else value
+            text = ", ".join(map(str, pairs)) if isinstance(pairs, list) else value
             print(f"{key:12} {shown(str('all' if value is None else text))}")
     print(f"\n{shown(found.instructions)}")
 
@@ -93,16 +94,19 @@ def show(name: Name, json: Json = False) -> None:
 def new(name: New, source: From = "") -> None:
     """Make a persona of your own, from a file or to be filled in with: llmos persona edit NAME."""
     from llmos.kernel.config import home
+    from llmos.kernel.persona import slug
     from llmos.memory import personas
     from llmos.prompts import load
 
     called = " ".join(name)
+    if not slug(called):
+        raise UsageError("a persona needs a name with letters or digits in it")
     text = load("persona_new.md").replace("{name}", jsonlib.dumps(called, ensure_ascii=False)) + "\n"
     if source:
         try:
             text = Path(source).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {source}: {error}") from error
+            raise UsageError(f"cannot read {source}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
     path = personas.create(home(), called, text)
     print(f"made: {path}")
 
@@ -165,7 +169,8 @@ def take_in(source: Source, yes: Yes = False, sha256: Sha = "", index: Index = N
     if card := found.parts.get(CARD):
         model, passed, count = read_card(card)
         print(f"its author's score: {passed} of {count} with {shown(model)}")
-    print(f"brings: {len(found.persona.knowledge)} knowledge files; its words count as others' text")
+    count = len(found.persona.knowledge)
+    print(f"brings: {count} knowledge file{'s' * (count != 1)}; its words count as others' text")
     if not _agreed("Install it?", yes):
         raise DeniedError(f"{found.persona.slug} was not installed; --yes installs it")
     print(f"installed: {installed.install(found, home())}")

@@ -74,12 +74,14 @@ class Session:
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
         known = self._remembers or notes
         reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
-        self._reader = hands.reading(system, log.id, self._key(), not known) if reads else None
+        self._reader = hands.reading(system, log, self._key(), not known, browses) if reads else None
         memory = (lambda: system.memory) if known or self._reader else None
         self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
-        web, kept = hands.web(system) if browses else None, (self._remembers, notes)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, self._key(), *kept)
+        web = hands.web(system) if browses and (self._reader or not self._embedded or system.browser) else None
+        self._held = hands.make_tools(
+            log, system.quotas, self._python, memory, web, self._key(), self._remembers, notes
+        )
         self._personal: Redactor | None = None
         self._paged, self._errand = set[int](), errand
         self.stays = ""  # what the last undo or retry could not take back, in a line

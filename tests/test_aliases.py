@@ -245,6 +245,18 @@ def test_a_verb_is_run_as_code_that_loads_the_table_first() -> None:
     assert aliases.outward("`plot #1 #3 since @1", code=True) == since
 
 
+@pytest.mark.parametrize("error", ["error: NameError: name 'ax' is not defined\nLine 1", "error: NameError in line 1"])
+def test_a_change_to_a_plot_that_is_not_there_is_told(error: str) -> None:
+    talk = [asked("which kind?", FISH), called("python", code="df['catch'].sum()"), gave("7"), said("It is 7.")]
+    talk += [
+        asked("make the y axis logarithmic"),
+        called("python", code="ax.set_yscale('log')\nax.figure"),
+        gave(error),
+    ]
+    assert Aliases(talk).sentence.startswith("There is no plot here to change.")
+    assert Aliases([*talk[:-1], gave("error: ValueError: no")]).sentence == ""
+
+
 def test_code_is_told_with_the_verb_that_an_example_has() -> None:
     bars = "ax = df.groupby('kind')['catch'].mean().plot(kind='bar')"
     taught = [Recalled(Taught("table", "bars", "`bar # #"), "`bar # #", 0.9)]

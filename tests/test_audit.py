@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 import llmos.kernel.audit as module
 from llmos.audit import app
 from llmos.kernel.audit import Audit, call_hash, canonical
-from llmos.kernel.errors import LLMOSError
+from llmos.kernel.errors import LLMOSError, UsageError
 
 RECORDS = 12
 STEPS = 6  # writes, syncs and renames of one append: of the record, then of the head
@@ -455,8 +455,21 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner.invoke(app, ["show", "--session", "last"]).output.count("\n") == 3
     last = runner.invoke(app, ["show", "--session", "20261121-0700-b", "--last", "1", "--json"]).output
     assert json.loads(last)["call"] == "r3"
-    runner.invoke(app, ["export", str(tmp_path / "copy")])
+    copy = str(tmp_path / "copy")
+    assert runner.invoke(app, ["export", copy]).output == f"written: {copy}\n"
     assert (tmp_path / "copy").read_text() == runner.invoke(app, ["export", "-"]).stdout
+    for arguments, line in (
+        (["export", copy], f"{copy} is there already; give another name"),
+        (["export", str(tmp_path)], f"{tmp_path} is there already; give another name"),
+        (
+            ["export", str(tmp_path / "no" / "copy")],
+            f"cannot write {tmp_path / 'no' / 'copy'}: No such file or directory",
+        ),
+        (["show", "--session", "nope"], "nothing of a session nope; llmos sessions shows which there are"),
+    ):
+        error = runner.invoke(app, arguments).exception
+        assert isinstance(error, UsageError)
+        assert line in str(error)
     log = tmp_path / "audit" / "audit.jsonl"
     log.write_bytes(log.read_bytes().replace(b"allow", b"deny", 1))
     found = runner.invoke(app, ["verify"])

@@ -17,7 +17,7 @@ from llmos.kernel.branches import TorchEngine
 from llmos.kernel.codec import Codec
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.engine import Sampling
-from llmos.kernel.errors import ModelError
+from llmos.kernel.errors import ModelError, UsageError
 from llmos.kernel.lean import Lean
 from llmos.kernel.local import load_wire
 
@@ -243,6 +243,8 @@ def test_what_it_cannot_do_is_one_line(qwen3_folder: Callable[..., Path], checke
     folder = cut_like_qwen(qwen3_folder(tmp_path / "tiny", max_position_embeddings=40))
     weights, _ = export(folder, tmp_path / "bare", "You are tiny.")
     (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(UsageError, match="empty is a file; give a folder"):
+        export(folder, tmp_path / "empty", "You are tiny.")
     (tmp_path / "text").write_text("not weights, but long enough for a head" * 9)
     cases: list[tuple[tuple[Path | str, ...], str]] = [
         ((weights, ""), "the request is empty"),

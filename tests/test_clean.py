@@ -60,7 +60,7 @@ def test_it_only_shows_where_nobody_can_be_asked(home: Path, capsys: pytest.Capt
     assert "40 d" in large
     assert "plot 40 days" in large
     assert "nothing to be removed" in shown.out
-    assert run("--older-than", "30d") == 0
+    assert run("--older-than", "30d") == 3
     shown = capsys.readouterr()
     assert "to be removed (*): 1 session, " in shown.out
     assert shown.err == "llmos: nothing was removed; --yes removes it\n"

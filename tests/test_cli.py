@@ -137,6 +137,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         (["run", "  "], "the request is empty"),
         (["run", "x" * 100_001], "--file"),
         (["run", "a\0b"], "NUL"),
+        (["run", "how many rows?", "--file", ""], "the name of a file is empty"),
         (["run", "caf\udce9"], "not valid UTF-8"),
         (["run", "hi", "--yes", "--deny"], "exclude each other"),
         (["run", "hi", "--session", "nope"], "no session"),
@@ -221,7 +222,7 @@ def test_think_votes_and_show_draws_the_tree(model: Model, capsys: pytest.Captur
     assert "100 s were asked for: thought: 42 (score 0.60); the vote is settled" in told[1]
     assert len(told) == 2 + 9
     assert cli.run_command(["run", "again", "--think", "long", "--model", model.url]) == 2
-    assert "seconds or auto" in capsys.readouterr().err
+    assert "seconds, such as 10, or auto" in capsys.readouterr().err
     assert cli.run_command(["bench", "startup", "--problem", "game24"]) == 2
     assert "takes no --problem" in capsys.readouterr().err
 

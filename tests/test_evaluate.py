@@ -159,6 +159,21 @@ def test_a_site_is_served_while_its_items_run(tmp_path: Path) -> None:
         read_items(file)
 
 
+def test_a_wrong_line_is_told_with_a_right_one(tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    for line, problem in (
+        ("a,b", "line 1: this is no JSON"),
+        ('{"request": "2 + 2"}', "line 1: there is no 'prompt'"),
+        ("[1]", "line 1: a line needs"),
+    ):
+        file.write_text(line)
+        with pytest.raises(UsageError, match=problem) as told:
+            read_items(file)
+        assert "Error" not in str(told.value)
+        file.write_text(str(told.value).split("such as ")[1])
+        assert read_items(file)[0].asked[0][0] == "what is 2 + 3?"
+
+
 def test_the_browsers_items_ask_for_each_of_its_acts() -> None:
     items = read_items(Path(__file__).parent.parent / "training" / "eval" / "browser.jsonl")
     wanted = [expect.get("tool") for item in items for _, expect in item.asked]

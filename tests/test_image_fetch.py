@@ -168,3 +168,15 @@ def test_what_was_there_before_stays(stop: BaseException, tmp_path: Path, monkey
     left = {path.relative_to(place): path.read_text() for path in place.rglob("*") if path.is_file()}
     assert left == {Path("refs/main"): "old", Path("snapshots/old/model_index.json"): "{}"}
     assert not (place / "snapshots" / "new").exists()
+
+
+def test_where_no_hub_answers_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def downloaded(name: str) -> Any:
+        raise LocalEntryNotFoundError("An error happened while trying to locate the file on the Hub")
+
+    monkeypatch.setattr(image_fetch, "_place", lambda name: tmp_path)
+    monkeypatch.setattr(image_fetch, "_downloaded", downloaded)
+    with pytest.raises(ModelError, match="owner/name is not here and the hub cannot be reached"):
+        image_fetch.fetch("owner/name")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from llmos.kernel import minilm
+from llmos.kernel import examples, minilm
 from llmos.kernel.errors import ModelError, UsageError
 from llmos.kernel.recall import Taught
-from llmos.training import exam, gate, improve, problems, rank, solving
+from llmos.training import exam, gate, improve, problems, rank, recall, solving
 from llmos.training.improve import Plan, Run
 from llmos.training.problems import Problem
 from llmos.training.recall import told
@@ -88,8 +88,7 @@ def kernel(qwen3_folder: Callable[..., Path], tmp_path: Path) -> Path:
     """A kernel's folder whose solver can add and subtract and does not know when."""
     torch.manual_seed(0)
     folder = qwen3_folder(tmp_path / "kernel")
-    rows = ([t.kind, t.pattern, t.answer] for t in TAUGHT)
-    (folder / "taught.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recall.write(folder / examples.TAUGHT, TAUGHT)
     made = rank.Trainee(TAUGHT, rank.Recipe())
     rank.write(made.plain(), TAUGHT, folder / "ranker.safetensors")
     solver, rng = Solving(folder), random.Random(0)

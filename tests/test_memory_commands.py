@@ -45,11 +45,15 @@ def test_from_adding_to_forgetting(folder: Path, capsys: pytest.CaptureFixture[s
         assert len({json.loads(line)["document"] for line in lines(capsys)}) == found
     assert run_command(["memory", "show", str(hit["document"])]) == 0
     assert "A small dog may be kept." in capsys.readouterr().out
-    assert run_command(["memory", "forget", str(hit["document"])]) == 0
+    assert run_command(["memory", "stats"]) == 0
+    assert "2 documents, 0 of them notes; 2 passages; " in capsys.readouterr().out
+    assert run_command(["memory", "forget", str(hit["document"])]) == 3
     assert "nothing was forgotten" in capsys.readouterr().err
     assert run_command(["memory", "forget", str(hit["document"]), "--yes"]) == 0
     assert run_command(["memory", "stats", "--json"]) == 0
     assert json.loads(lines(capsys)[-1])["documents"] == 1
+    assert run_command(["memory", "stats"]) == 0
+    assert lines(capsys)[-1].startswith("1 document, 0 of them notes; 1 passage; ")
     assert run_command(["memory", "show", "999"]) == 2
     assert run_command(["memory", "search", " "]) == 2
 

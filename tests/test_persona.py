@@ -369,6 +369,10 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "there is a persona tea-sommelier already" in capsys.readouterr().err
     assert run_command(["persona", "show", "tea-sommelier"]) == 0
     assert "name         Tea Sommelier" in capsys.readouterr().out
+    assert run_command(["persona", "show", "marathon-coach"]) == 0
+    assert "sampling     temperature 0.3\n" in capsys.readouterr().out
+    assert run_command(["persona", "new", ""]) == 2
+    assert capsys.readouterr().err == "llmos: a persona needs a name with letters or digits in it\n"
     assert run_command(["persona", "edit", "math-mentor"]) == 0
     copy = tmp_path / "home" / "personas" / "math-mentor" / "persona.md"
     assert f"change {copy} by hand" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The ranker: the nearest examples vote for their answers, and without its weights words decide alone."""
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_without_its_file_or_for_other_examples_there_is_none(tmp_path: Path) ->
     if (WEIGHTS / RANKER).exists():
         assert Ranker.load(WEIGHTS / RANKER, Recall(SUMS)) is None
     row = ["say", "who are you", "I am llmos."]
-    (tmp_path / TAUGHT).write_text(json.dumps(row), encoding="utf-8")
+    (tmp_path / TAUGHT).write_bytes(gzip.compress(json.dumps(row).encode()))
     turn = Turn("Who are you?", gist="Who are you?", kinds=("say",))
     assert [r.answer for r in Memory(tmp_path / TAUGHT)(turn)] == ["I am llmos."]
 

@@ -1,6 +1,5 @@
 """Recall: what was taught, found again by likeness."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from llmos.kernel.adapt import adapted
 from llmos.kernel.examples import LIKELY, MOST, Memory, likely
 from llmos.kernel.recall import Recall, Recalled, Taught, fits, kind_of
 from llmos.kernel.turns import Turn
+from llmos.training.recall import write
 
 TAUGHT = [
     Taught("calculator", "what is @1% of @2?", "@1% * @2"),
@@ -101,11 +101,10 @@ def test_short_names_must_stand_for_values_of_their_kind() -> None:
 
 
 def test_a_file_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
-    path = tmp_path / "taught.jsonl"
-    rows = ([t.kind, t.pattern, t.answer] for t in TAUGHT)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path = tmp_path / "taught.jsonl.gz"
+    write(path, TAUGHT)
     assert Recall.load(path).near("what is @1% of @2?", EVERY)[0].answer == "@1% * @2"
-    assert Recall.load(tmp_path / "none.jsonl").near("what is @1% of @2?", EVERY) == []
+    assert Recall.load(tmp_path / "none.jsonl.gz").near("what is @1% of @2?", EVERY) == []
 
 
 def test_a_request_gets_few_examples_that_its_values_fit(recall: Recall) -> None:
@@ -117,9 +116,8 @@ def test_a_request_gets_few_examples_that_its_values_fit(recall: Recall) -> None
 
 
 def test_the_memory_is_read_when_it_is_first_asked(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "taught.jsonl")
-    row = ["say", "who are you", "I am llmos."]
-    (tmp_path / "taught.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    memory = Memory(tmp_path / "taught.jsonl.gz")
+    write(tmp_path / "taught.jsonl.gz", [Taught("say", "who are you", "I am llmos.")])
     turn = Turn("Who are you?", gist="Who are you?", kinds=("say",))
     assert [r.answer for r in memory(turn)] == ["I am llmos."]
     assert memory(Turn("x", told="x", kinds=("say",))) == ()

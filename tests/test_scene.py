@@ -1,5 +1,6 @@
 """Requests for pictures: what they want painted, and how the embedded kernel comes to call for it."""
 
+import gzip
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -163,11 +164,11 @@ def test_the_tool_is_told_to_the_kernel_as_it_was_taught() -> None:
 def test_the_kernel_has_the_tool_where_it_was_taught_and_a_checkpoint_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = tmp_path / "taught.jsonl"
-    taught.write_text('["say", "who are you", "I am llmos."]\n', encoding="utf-8")
+    taught = tmp_path / "taught.jsonl.gz"
+    taught.write_bytes(gzip.compress(b'["say", "who are you", "I am llmos."]\n'))
     assert not knows(TOOL, taught)
-    (tmp_path / "more.jsonl").write_text('["image", "draw a cat", "image"]\n', encoding="utf-8")
-    assert knows(TOOL, tmp_path / "more.jsonl")
+    (tmp_path / "more.jsonl.gz").write_bytes(gzip.compress(b'["image", "draw a cat", "image"]\n'))
+    assert knows(TOOL, tmp_path / "more.jsonl.gz")
     monkeypatch.setattr(image_checkpoint, "missing", lambda: "")
     names: Callable[[LLMOS], set[str]] = lambda llmos: {tool.name for tool in llmos.session().tools}  # noqa: E731
     for known in (True, False):

@@ -39,14 +39,17 @@ def test_each_origin_stands_above_the_one_before(
     assert shown(capsys)["allow_hosts"] == (["localhost:1", "localhost:2"], file)
     monkeypatch.setenv("LLMOS_PERSONA", "history-buff")
     assert shown(capsys)["persona"] == ("history-buff", "LLMOS_PERSONA")
-    assert run_command(["config", "set", "persona", "x"]) == 0
+    assert run_command(["config", "set", "persona", "marathon-coach"]) == 0
     assert "but LLMOS_PERSONA is set, which goes before the file" in capsys.readouterr().out
     assert shown(capsys, "--persona", "baker.md")["persona"] == ("baker.md", "--persona")
     assert shown(capsys, "--no-strict")["strict"] == (False, "--strict")
 
 
 def test_what_is_set_is_what_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["config", "set", "persona", "nobody"]) == 0
+    assert run_command(["config", "set", "persona", "nobody"]) == 2
+    assert "there is no persona 'nobody'" in capsys.readouterr().err
+    assert "persona" not in settings.read(home)
+    settings.change(home, "persona", "nobody")  # it was there and is there no more
     assert run_command(["run", "hi"]) == 2
     assert "there is no persona 'nobody'" in capsys.readouterr().err
     assert run_command(["config", "set", "persona", "--default"]) == 0

@@ -25,6 +25,21 @@ def show_number(value: Number, decimals: bool = False, fractions: bool = False) 
     return f"{exact} = {short}"
 
 
+def show_mixed(value: Number) -> str:
+    """``2 3/4 = 2.75``, ``-1 1/2 = -1.5``; what has no whole part, or is whole, as ever."""
+    whole, rest = divmod(Fraction(value if value >= 0 else -value), 1)
+    if not whole or not rest or rest.denominator >= 10**12:
+        return show_number(value, fractions=True)
+    return f"{'-' * (value < 0)}{whole} {rest} = {show_decimal(value)}"
+
+
+def show_scientific(value: Number) -> str:
+    """``4.5 * 10^4``, to 12 digits."""
+    exact = Context(prec=DIGITS).divide(Decimal(value.numerator), Decimal(value.denominator))
+    digits, _, power = _scientific(exact).partition("e")
+    return f"{digits} * 10^{power}"
+
+
 def show_integer(value: int) -> str:
     """All its digits up to MAX_DIGITS, else ``1.99506311688e3010 (rounded; 3011 digits)``."""
     if value.bit_length() <= MAX_DIGITS * 3.3219:

@@ -14,7 +14,7 @@ from llmos.tools.calc_tree import Binary, Call, Name, Node, Relation, Unary
 from llmos.tools.calc_unit_table import Unit
 from llmos.tools.calc_units import match_unit, unit_named, unknown_unit
 
-Form = Literal["percent", "decimal", "fraction", "hex", "binary", "octal"]
+Form = Literal["percent", "decimal", "fraction", "mixed", "scientific", "hex", "binary", "octal"]
 
 _CONVERT = re.compile(r"convert\s*\(\s*(.+?)\s*(?:,|\s(?:to|in|into)\s)\s*([^,]+)\)", re.I)
 _HOW_MANY = re.compile(r"how many ([a-z ]+?) (?:are )?(?:there )?in (?:an? |one |([\d.,]+) )?([a-z ]+)", re.I)
@@ -22,6 +22,7 @@ _FRACTIONS = re.compile(r"(?<![\w.])\d+ ?/ ?\d+(?![\w.])")
 _DECIMALS = re.compile(r"\d\.\d|\.\d|\d%|\d %|\d[eE]-?\d")
 _FORMS: dict[str, Form] = {
     "%": "percent", "percent": "percent", "decimal": "decimal", "decimals": "decimal", "fraction": "fraction",
+    "mixed": "mixed", "scientific": "scientific",
     "hex": "hex", "hexadecimal": "hex", "binary": "binary", "octal": "octal",
 }  # fmt: skip
 _UNTIL = re.compile(

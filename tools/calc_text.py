@@ -61,7 +61,7 @@ _PHRASES: list[tuple[str, _New]] = [
     (r"\bminus\b", "-"),
     (r"\bto\s+the\s+power\s+of\b", "^"),
     (r"^(.+?)\s+(?:as|in)\s+(?:an?\s+)?(?:percentage|percent|%)\s+of\s+(.+?)[\s?.]*$", r"(\1) / (\2) to %"),
-    (r"\b(as|to|in)\s+an?\s+(percentage|percent|decimal|fraction)\b", r"\1 \2"),
+    (r"\b(as|to|in)\s+an?\s+(percentage|percent|decimal|fraction|mixed)\b", r"\1 \2"),
     (r"\b(?:percentage|percent)\b", "%"),
     (r"(?<=\d)\s+(?:squared)\b", "^2"),
     (r"(?<=\d)\s+(?:cubed)\b", "^3"),

@@ -133,6 +133,8 @@ def units() -> Mapping[str, Unit]:
     prefixed = dict(_prefixed(table))
     table = {**prefixed, **table, "kb_": prefixed["kb"]}
     table |= {"mpg": Unit("mpg", Fraction("1609.344") / Fraction("0.003785411784"), KINDS["fuel economy"])}
+    imperial = Unit("imperial_mpg", Fraction("1609.344") / Fraction("0.00454609"), KINDS["fuel economy"])
+    table |= dict.fromkeys(("imperial_mpg", "uk_mpg"), imperial)
     table |= {alias: table[name] for alias, name in _COMMON.items()}
     folded: dict[str, Unit | None] = {}
     for name, unit in table.items():

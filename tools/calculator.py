@@ -12,7 +12,7 @@ from typing import Any
 
 from llmos.kernel.tool import Tool, ToolContext, ToolError, ToolOutput
 from llmos.tools.calc_exact import Exact
-from llmos.tools.calc_format import show_number
+from llmos.tools.calc_format import show_mixed, show_number, show_scientific
 from llmos.tools.calc_functions import Value
 from llmos.tools.calc_names import ALGEBRA
 from llmos.tools.calc_quantity import answer
@@ -46,7 +46,7 @@ def evaluate(
         try:
             result = _shown(Exact().top(reading.tree), reading)
         except Hard:
-            if reading.target in ("percent", "hex", "binary", "octal"):
+            if reading.target in ("percent", "mixed", "scientific", "hex", "binary", "octal"):
                 raise ToolError(f"only a plain number can be shown as {reading.target}") from None
             result = (worker or _shared).ask(text, timeout)
         return result + _note(reading.tree)
@@ -90,6 +90,10 @@ def _shown(value: Value, reading: Reading) -> str:
         return ", ".join(show_number(v, decimals=True) for v in value)
     if reading.target == "percent":
         return f"{show_number(value * 100, decimals=True)}%"
+    if reading.target == "mixed":
+        return show_mixed(value)
+    if reading.target == "scientific":
+        return show_scientific(value)
     if reading.target in _BASES:
         return f"{whole(value, str(reading.target)):{_BASES[reading.target]}}"
     return show_number(value, reading.decimals, reading.fractions)

@@ -49,8 +49,10 @@ def _downloaded(name: str) -> Path:
 def _hush() -> None:
     """The client asks for the checkpoint's files and for nothing of its own."""
     from huggingface_hub import constants
+    from huggingface_hub.utils import logging
 
     constants.HF_HUB_DISABLE_TELEMETRY = True
+    logging.set_verbosity_error()
     image_checkpoint.hush()
 
 
@@ -60,7 +62,10 @@ def _unsafe(error: Exception) -> bool:
 
 
 def _told(name: str, error: Exception) -> str:
-    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError):  # a kind of the next, by which the client tells that nobody answered
+        return f"{name} is not here and the hub cannot be reached; is this machine online?"
 
     if isinstance(error, RepositoryNotFoundError):
         return f"{name} cannot be fetched: the hub has no such model, or wants a login for it"

@@ -51,6 +51,7 @@ Progress = Callable[[int, int, int], None]
 KEYS = {"tool", "number", "contains", "artifact", "columns", "prompt", "arguments", "refuses", "either", "given"} | {
     "asks_back", "not_refused", "lacks", "only", "cites", "sourced",
 }  # fmt: skip
+EXAMPLE = '{"id": "sum", "prompt": "what is 2 + 3?", "expect": {"tool": "calculator", "number": 5}}'
 # What shows that a call's arguments are right.
 FILLED = ("number", "contains", "columns", "prompt", "arguments", "given")
 
@@ -209,13 +210,17 @@ def read_items(path: Path) -> list[Item]:
 def _item(line: str, where: str, folder: Path) -> Item:
     try:
         data = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{where}: this is no JSON; a line is such as {EXAMPLE}") from error
+    try:
         turns = data.get("turns", [data])
         asked = tuple((str(t["prompt"]), dict(t["expect"])) for t in turns)
         files = tuple(folder / f for f in data.get("files", ()))
         site = folder / data["site"] if data.get("site") else None
         unknown = {key for _, expect in asked for key in expect} - KEYS
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{where}: needs id, prompt and expect, or turns ({type(error).__name__}: {error})") from error
+        lacks = f"there is no {error}; " if isinstance(error, KeyError) else ""
+        raise UsageError(f"{where}: {lacks}a line needs prompt and expect, or turns, such as {EXAMPLE}") from error
     missing = next((f for f in files if not f.is_file()), site if site and not site.is_dir() else None)
     if missing or unknown or not asked:
         problem = (

@@ -1,5 +1,6 @@
 """Writes what the kernel was taught, for :mod:`llmos.kernel.recall`, and draws examples for training from it."""
 
+import gzip
 import json
 import math
 import random
@@ -267,4 +268,5 @@ def write(path: Path, known: Sequence[Taught] | None = None) -> None:
     known = taught() if known is None else known
     rows = ([t.kind, t.pattern, t.answer, *([t.says, t.slots] if t.says else [])] for t in known)
     made = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-    path.write_text("".join(f"{row}\n" for row in made), encoding="utf-8")
+    lines = "".join(f"{row}\n" for row in made)
+    path.write_bytes(gzip.compress(lines.encode(), mtime=0))
