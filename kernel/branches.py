@@ -4,7 +4,7 @@ All live branches are decoded together, in one thread (``loop``); prompts that b
 for lean networks, ``stores`` for others). Knows nothing of text or tools.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import torch
@@ -128,22 +128,12 @@ class TorchBranch:
             )
         self._ids.extend(ids)
 
-    def decode(self, sampling: Sampling, grammar: Grammar | None = None, stop: Sequence[int] = ()) -> Iterator[Step]:
-        """Sample until a stop id (yielded and kept), ``max_tokens`` or the window's end."""
+    def decode(self, sampling: Sampling, grammar: Grammar | None = None, stop: Sequence[int] = ()) -> "Steps":
+        """Sample until a stop id (yielded and kept), ``max_tokens`` or the window's end; begins at once."""
         engine = self._engine
-        room = min(sampling.max_tokens, engine.window - len(self._ids))
-        if room <= 0:
-            return
+        room = max(0, min(sampling.max_tokens, engine.window - len(self._ids)))
         stream = Stream(self._ids, self._hold, speaker(), sampling, room, grammar, stop, engine.lookup, engine.near)
-        engine.loop.add(stream)
-        try:
-            while (step := stream.take()) is not None:
-                if stream.parked:
-                    engine.loop.ring()
-                self._ids.append(step.token)
-                yield step
-        finally:
-            engine.loop.do(lambda: self._leave(stream))
+        return Steps(engine, self._ids, stream, room)
 
     def score(self, continuations: Sequence[Sequence[int]]) -> list[list[float]]:
         """The log-probability (nats) of each token of each continuation, were it to follow.
@@ -161,11 +151,6 @@ class TorchBranch:
         """Let go of the keys and values; unless ``keep`` is off they stay a while for prompts that begin alike."""
         self._engine.loop.do(lambda: self._engine.keep.release(self._hold, keep))
 
-    def _leave(self, stream: Stream) -> None:
-        """Take a stream out; of what it was ahead nothing stays."""
-        self._engine.loop.remove(stream)
-        self._engine.keep.truncate(self._hold, len(self._ids))
-
     def _score(self, ids: list[int]) -> list[float]:
         """In the engine's thread, in one pass where the network can."""
         keep, first = self._engine.keep, self._hold.logits
@@ -180,3 +165,48 @@ class TorchBranch:
         logits = torch.cat(rows).cpu()
         chosen = logits.gather(1, torch.tensor(ids)[:, None])[:, 0] - logits.logsumexp(1)
         return [float(one) for one in chosen]
+
+
+class Steps:
+    """What a branch decodes, step by step; each is noted in ``ids`` when it is taken."""
+
+    def __init__(self, engine: TorchEngine, ids: list[int], stream: Stream, room: int) -> None:
+        self._engine, self._ids, self._stream = engine, ids, stream
+        self._over = not room
+        if room:
+            engine.loop.add(stream)
+
+    def __iter__(self) -> "Steps":
+        return self
+
+    def __next__(self) -> Step:
+        if self._over:
+            raise StopIteration
+        try:
+            step = self._stream.take()
+        except BaseException:
+            self.close()
+            raise
+        if step is None:
+            self.close()
+            raise StopIteration
+        if self._stream.parked:
+            self._engine.loop.ring()
+        self._ids.append(step.token)
+        return step
+
+    def close(self) -> None:
+        """Decode no more; of what the engine was ahead nothing stays."""
+        if not self._over:
+            self._over = True
+            self._engine.loop.do(lambda: self._leave(len(self._ids)))
+
+    def __del__(self) -> None:
+        # Nothing is waited for: this may come at any moment, in any thread, whatever that holds.
+        if not self._over:
+            length = len(self._ids)
+            self._engine.loop.soon(lambda: self._leave(length))
+
+    def _leave(self, length: int) -> None:
+        self._engine.loop.remove(self._stream)
+        self._engine.keep.truncate(self._stream.hold, length)

@@ -166,7 +166,8 @@ class Branch(Protocol):
     def decode(self, sampling: Sampling, grammar: Grammar | None = None, stop: Sequence[int] = ()) -> Iterator[Step]:
         """Sample tokens until a stop id (yielded, kept), ``max_tokens`` or the window's end. Closing it cancels.
 
-        The engine may be some tokens ahead of what was taken; ``grammar`` is the engine's until the end.
+        The engine begins at once, so that branches whose ``decode`` is called before the first step is taken begin
+        together, and may be some tokens ahead of what was taken; ``grammar`` is the engine's until the end.
         """
 
     def score(self, continuations: Sequence[Sequence[int]]) -> list[list[float]]:

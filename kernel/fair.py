@@ -5,6 +5,7 @@ branches of one session have together what the only one of another has. Knows no
 :class:`Sharing` is one.
 """
 
+import heapq
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -56,15 +57,19 @@ class Shares:
         for one in asking:
             queues.setdefault(name(one), deque()).append(one)
         picked: list[T] = []
-        while queues and len(picked) < most:
-            following = min(queues, key=self._start)
+        # The first to ask goes first among those that have had as much.
+        waiting = [(self._start(who), n, who) for n, who in enumerate(queues)]
+        heapq.heapify(waiting)
+        while waiting and len(picked) < most:
+            self._now, n, following = waiting[0]
             one = queues[following].popleft()
-            if not queues[following]:
-                del queues[following]
-            self._now = self._start(following)
             self._had[following] = self._now + max(cost(one), 0.0)
             picked.append(one)
-        if not queues:
+            if queues[following]:
+                heapq.heapreplace(waiting, (self._had[following], n, following))
+            else:
+                heapq.heappop(waiting)
+        if not waiting:
             # Nobody else wants anything: a new count begins for all.
             self._now = max(self._had.values(), default=self._now)
         # Nobody is remembered longer than it matters, so that this does not grow with the names there ever were.

@@ -10,13 +10,13 @@ import contextlib
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from llmos.kernel.engine import Step
+from llmos.kernel.engine import MaskBits, Step
 from llmos.kernel.fair import Shares, speaking
 from llmos.kernel.holds import Keep, Work, common_prefix
 from llmos.kernel.sampler import pick
@@ -90,6 +90,15 @@ class Loop:
         result: T = outcome[0]
         return result
 
+    def soon(self, job: Callable[[], None]) -> None:
+        """Have something done between two passes, without waiting for it."""
+        if self._over:
+            job()
+            return
+        with self._bell:
+            self._jobs.append(job)
+            self._wake()
+
     def stop(self, over: bool = False) -> None:
         """End the thread after its pass. What comes later starts another, unless it is ``over``."""
         with self._bell:
@@ -155,17 +164,23 @@ class Loop:
         budget = self.chunk
         for stream in chosen:
             stream.served = self._passes
-            with self._failing(stream):
+            # What goes wrong with one stream, its grammar for one, is that stream's alone.
+            try:
                 work = self._prepare(stream, budget, guess=len(chosen) <= GUESSING)
-                if work is not None and work.ids:
-                    budget -= len(work.ids)
-                    works.append((stream, work))
+            except Exception as error:
+                stream.fail(error)
+                continue
+            if work is not None and work.ids:
+                budget -= len(work.ids)
+                works.append((stream, work))
         logits = self._run(works)
         for (stream, _), found in zip(works, logits, strict=True):
             if stream.guessed and not stream.ended:
-                with self._failing(stream):
+                try:
                     stream.check(found)
                     self._settle(stream)
+                except Exception as error:
+                    stream.fail(error)
         guessed = {id(stream) for (stream, work) in works if work.every}
         self._step([s for s in chosen if s.ready and id(s) not in guessed])
         for stream in chosen:
@@ -196,10 +211,14 @@ class Loop:
 
     def _step(self, streams: Sequence[Stream]) -> None:
         """A token of each, all picked at once."""
-        able, masks = [], []
+        able: list[Stream] = []
+        masks: list[MaskBits | None] = []
         for stream in streams:
-            with self._failing(stream):
+            try:
                 masks.append(stream.mask())
+            except Exception as error:
+                stream.fail(error)
+            else:
                 able.append(stream)
         if not able:
             return
@@ -208,9 +227,11 @@ class Loop:
         # One that fails is found by picking for each alone.
         with contextlib.suppress(Exception):
             steps = [*pick([s.sampler for s in able], logits, masks)]
-        for stream, step, row, mask in zip(able, steps, logits, masks, strict=True):
-            with self._failing(stream):
-                stream.push(step or stream.sampler.pick(row, mask))
+        for n, (stream, step) in enumerate(zip(able, steps, strict=True)):
+            try:
+                stream.push(step or stream.sampler.pick(logits[n], masks[n]))
+            except Exception as error:
+                stream.fail(error)
 
     def _settle(self, stream: Stream) -> None:
         """Forget guesses that did not hold."""
@@ -218,14 +239,6 @@ class Loop:
         # The last id's logits were not trusted, or are gone with the guesses after it.
         again = right == len(stream.ids) and not stream.ended
         self.keep.truncate(stream.hold, right - 1 if again else right)
-
-    @contextlib.contextmanager
-    def _failing(self, stream: Stream) -> Iterator[None]:
-        """What goes wrong with one stream, its grammar for one, is that stream's alone."""
-        try:
-            yield
-        except Exception as error:
-            stream.fail(error)
 
 
 @atexit.register

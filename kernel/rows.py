@@ -4,7 +4,9 @@ Knows nothing of ids, nor of what is shared: that is ``tree``.
 """
 
 import heapq
+import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,12 +39,18 @@ class Rows:
 
     def take(self) -> int:
         """An empty row, the lowest that is free."""
-        if not self._free:
-            count = len(self.lengths)
-            self._widen(count)
-            self.lengths += [0] * count
-            self._free = list(range(count, 2 * count))
+        self.spare(1)
         return heapq.heappop(self._free)
+
+    def spare(self, wanted: int) -> None:
+        """Have so many rows free."""
+        if wanted <= len(self._free):
+            return
+        count = len(self.lengths)
+        more = max(count, wanted - len(self._free))
+        self._widen(count + more)
+        self.lengths += [0] * more
+        self._free += range(count, count + more)  # the highest, so that it stays a heap
 
     def give(self, row: int) -> None:
         """Let another have it."""
@@ -56,7 +64,8 @@ class Rows:
             return
         longest = max(self.lengths)
         for n, old in enumerate(self.layers):
-            new = old.new_zeros(*old.shape[:3], max(length, 2 * room), old.shape[4])
+            # Room for more than is asked for: after a prompt come the tokens of its reply.
+            new = _zeros(old, *old.shape[:3], max(length + length // 4, 2 * room), old.shape[4])
             new[:, :, :, :longest] = old[:, :, :, :longest]
             self.layers[n] = new
 
@@ -80,6 +89,16 @@ class Rows:
             layer[:, target, :, :length] = layer[:, source, :, :length]
         self.lengths[target] = length
 
-    def _widen(self, more: int) -> None:
+    def _widen(self, count: int) -> None:
         for n, old in enumerate(self.layers):
-            self.layers[n] = torch.cat((old, old.new_zeros(2, more, *old.shape[2:])), 1)
+            new = _zeros(old, 2, count, *old.shape[2:])
+            new[:, : old.shape[1]] = old
+            self.layers[n] = new
+
+
+def _zeros(like: Tensor, *size: int) -> Tensor:
+    """Zeros, on the CPU in memory that costs nothing until it is written to."""
+    if like.device.type != "cpu":
+        return like.new_zeros(size)
+    plain = np.zeros(math.prod(size) * like.element_size(), dtype=np.uint8)
+    return torch.from_numpy(plain).view(like.dtype).view(size)

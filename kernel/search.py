@@ -5,15 +5,14 @@ the planner's to say.
 """
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-import torch
-
 from llmos.kernel.branches import TorchBranch, TorchEngine
 from llmos.kernel.engine import Grammar
-from llmos.kernel.sampler import blocked
+from llmos.kernel.sampler import masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +110,10 @@ def _begin(root: TorchBranch, grammar: Grammar | None) -> _Partial:
 def _look(engine: TorchEngine, live: Sequence[_Partial], most: int) -> None:
     """Find the likeliest ``most`` ids after each, of those its grammar allows."""
     logprobs = engine.logits([one.branch for one in live]).log_softmax(1)
-    for one, row in zip(live, logprobs, strict=True):
-        mask = one.grammar.mask() if one.grammar is not None else None
-        scores = row if mask is None else row.masked_fill(blocked(mask, len(row)), -torch.inf)
-        values, ids = scores.topk(min(most, len(scores)))
-        pairs = zip(values.tolist(), ids.tolist(), strict=True)
-        one.following = [(p, token) for p, token in pairs if p > -torch.inf]
+    scores = masked(logprobs, [None if one.grammar is None else one.grammar.mask() for one in live])
+    values, ids = scores.topk(min(most, scores.shape[1]))
+    for one, best, tokens in zip(live, values.tolist(), ids.tolist(), strict=True):
+        one.following = [(p, token) for p, token in zip(best, tokens, strict=True) if p > -math.inf]
 
 
 def _grow(live: Sequence[_Partial], ends: Sequence[tuple[float, int, int]]) -> list[_Partial]:

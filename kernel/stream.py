@@ -6,16 +6,15 @@ Works in the engine's thread, but for :meth:`Stream.take`. Knows nothing of othe
 from collections.abc import Hashable, Sequence
 from queue import SimpleQueue
 
-import torch
 from torch import Tensor
 
 from llmos.kernel.engine import Grammar, MaskBits, Sampling, Step
 from llmos.kernel.holds import Hold, Work
 from llmos.kernel.lookup import Lookup
-from llmos.kernel.sampler import Sampler, blocked
+from llmos.kernel.sampler import Sampler, masked
 
 # Steps that may wait to be taken; past that a stream is left out.
-AHEAD = 4
+AHEAD = 32
 # Ids that are no more than this are computed at once, whatever else is read.
 FEW = 16
 
@@ -153,9 +152,7 @@ class Stream:
     def _close_call(self, logits: Tensor, mask: MaskBits | None) -> bool:
         if self._near <= 0 or self.sampler.sampling.temperature > 0:
             return False
-        if mask is not None:
-            logits = logits.masked_fill(blocked(mask, len(logits)).to(logits.device), -torch.inf)
-        best = logits.topk(2).values
+        best = (logits if mask is None else masked(logits[None], [mask])[0]).topk(2).values
         return bool(best[0] - best[1] < self._near)
 
     def _push(self, step: Step) -> None:

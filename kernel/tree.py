@@ -141,13 +141,13 @@ class Tree:
 
     def run(self, works: Sequence[Work]) -> list[Tensor]:
         """See :class:`~llmos.kernel.holds.Keep`. All works in one pass."""
+        self.rows.spare(sum(work.hold.place is None or work.hold.place.row < 0 for work in works))
         for work in works:
             self._ready(work.hold)
         # In the order of their rows they need not be sorted anew in every layer.
         order = sorted(range(len(works)), key=lambda n: works[n].hold.place.row)
-        pieces = [
-            Piece(w.hold.place.row, w.ids, self._path(w.hold.place.run), w.every) for w in (works[n] for n in order)
-        ]
+        paths = {run: self._path(run) for run in {work.hold.place.run for work in works}}
+        pieces = [Piece(w.hold.place.row, w.ids, paths[w.hold.place.run], w.every) for w in (works[n] for n in order)]
         out = self.net.run(pieces, self.rows)
         logits: list[Tensor] = [out[0]] * len(works)
         for n, one in zip(order, out, strict=True):

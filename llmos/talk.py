@@ -70,19 +70,17 @@ class Session:
         begun = next((e for e in log.events() if isinstance(e, Started)), None)
         self._persona = speakers.settle(persona, begun, system.store.home)
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
-        self._strict = system.strict if begun is None else begun.strict
-        self._embedded = system.model_name == config.EMBEDDED
+        self._strict, self._embedded = (begun or system).strict, system.model_name == config.EMBEDDED
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
-        known = self._remembers or notes
+        keeps = self._remembers or notes
         reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
-        self._reader = hands.reading(system, log, self._key(), not known, browses) if reads else None
-        memory = (lambda: system.memory) if known or self._reader else None
+        self._reader = hands.reading(system, log, self._key(), not keeps, browses) if reads else None
+        memory = (lambda: system.memory) if keeps or self._reader else None
         self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
         web = hands.web(system) if browses and (self._reader or not self._embedded or system.browser) else None
-        self._held = hands.make_tools(
-            log, system.quotas, self._python, memory, web, self._key(), self._remembers, notes
-        )
+        own = (self._key(), self._remembers, notes)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, *own)
         self._personal: Redactor | None = None
         self._paged, self._errand = set[int](), errand
         self.stays = ""  # what the last undo or retry could not take back, in a line

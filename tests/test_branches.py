@@ -16,6 +16,7 @@ from llmos.kernel.fallback import TransformersNet
 from llmos.kernel.lean import Lean
 from llmos.kernel.loop import Loop
 from llmos.kernel.stores import Stores
+from llmos.kernel.stream import AHEAD
 from llmos.kernel.tree import Tree
 
 PROMPT = [(7 * n) % 400 for n in range(120)]
@@ -124,18 +125,51 @@ def test_a_long_prompt_does_not_hold_up_who_is_talking(folder: Path) -> None:
     assert len(said) == 20
     assert stream.take() is None
     assert decode(reading, 3) == decode(TorchEngine(Lean(folder)).open([3] * 400), 3)
-    talking.close()  # type: ignore[attr-defined]
+    talking.close()
 
 
 def test_who_takes_no_steps_is_left_out_and_goes_on_where_it_was(engine: TorchEngine, folder: Path) -> None:
     slow = engine.open(PROMPT)
-    steps = slow.decode(Sampling(max_tokens=40))
+    steps = slow.decode(Sampling(max_tokens=3 * AHEAD))
     said = [next(steps).token]
     other = engine.open([9, 8, 7])
-    assert len(decode(other, 60)) == 60
-    assert engine.computed <= len(PROMPT) + 10 + 3 + 60
+    assert len(decode(other, 2 * AHEAD)) == 2 * AHEAD
+    assert engine.computed <= len(PROMPT) + AHEAD + 5 + 3 + 2 * AHEAD
     said += [s.token for s in steps]
-    assert said == decode(TorchEngine(Lean(folder)).open(PROMPT), 40)
+    assert said == decode(TorchEngine(Lean(folder)).open(PROMPT), 3 * AHEAD)
+
+
+def test_branches_begin_together_before_a_step_of_any_is_taken(engine: TorchEngine, monkeypatch: Any) -> None:
+    passes: list[int] = []
+    kept = Tree.run
+
+    def run(self: Tree, works: Sequence[Any]) -> list[torch.Tensor]:
+        passes.append(len(works))
+        return kept(self, works)
+
+    monkeypatch.setattr(Tree, "run", run)
+    forks = engine.open(PROMPT).fork(8)
+    held = threading.Event()
+    threading.Thread(target=lambda: engine.loop.do(held.wait)).start()  # so that no pass begins before all have asked
+    passes.clear()
+    streams = [f.decode(Sampling(max_tokens=20, temperature=1.0, seed=n)) for n, f in enumerate(forks)]
+    held.set()
+    assert [len(list(stream)) for stream in streams] == [20] * 8
+    assert passes == [8] * 19
+
+
+def test_a_reply_that_is_forgotten_is_out_and_the_branch_goes_on_behind_what_was_taken(
+    engine: TorchEngine, folder: Path
+) -> None:
+    branch = engine.open(PROMPT)
+    steps = branch.decode(Sampling(max_tokens=300))
+    said = [next(steps).token for _ in range(3)]
+    del steps
+    said += decode(branch, 5)
+    assert said == decode(TorchEngine(Lean(folder)).open(PROMPT), 8)
+    assert engine.loop._streams == []
+    list(branch.decode(Sampling(max_tokens=0)))
+    assert list(branch.ids) == [*PROMPT, *said]
 
 
 def test_a_reply_may_be_given_up_at_any_token(engine: TorchEngine, folder: Path) -> None:
@@ -145,7 +179,7 @@ def test_a_reply_may_be_given_up_at_any_token(engine: TorchEngine, folder: Path)
         steps = branch.decode(Sampling(max_tokens=30))
         for _ in range(tokens):
             next(steps)
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
     assert list(branch.ids) == [*PROMPT, *wanted[:17]]
     assert decode(branch, 5) == wanted[17:22]
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -235,8 +236,12 @@ def sampled_calls(folder: Path, wanted: int) -> int:
             assert grammar.accept(next(iter(form.opens)))
             how = Sampling(temperature=1.5, seed=start + n, max_tokens=300)
             streams.append(fork.decode(how, grammar, (*form.closes, *form.stops)))
-        for stream, fork in zip(streams, forks, strict=True):
-            body = [step.token for step in stream]
+        # A step of each in turn, so that all of them stay in one pass.
+        bodies: list[list[int]] = [[] for _ in streams]
+        for steps in zip_longest(*streams):
+            for body, step in zip(bodies, steps, strict=True):
+                body += [] if step is None else [step.token]
+        for body, fork in zip(bodies, forks, strict=True):
             parser = model.wire.parser()
             found = [d for i in [*form.opens, *body] for d in parser.feed(i)]
             (call,) = [d.call for d in found if isinstance(d, CallMade)]

@@ -26,7 +26,8 @@ from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 EXPRESSION = {"expression": {"type": "string", "maxLength": 30}}
 SCHEMA = {"type": "object", "properties": EXPRESSION, "required": ["expression"]}
 TOOLS = [Tool("calculator", "exact arithmetic", SCHEMA, lambda arguments, context: ToolOutput(""))]
-ASKED = [Message("user", (Part("what is 2+2?", Source("user")),))]
+# What no rule takes for a calculation, so that the model is free to say what it likes.
+ASKED = [Message("user", (Part("why is 2+2 so popular?", Source("user")),))]
 
 
 @dataclass
