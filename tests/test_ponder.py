@@ -185,7 +185,7 @@ def test_what_think_takes(text: str, means: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "long", "0", "-1", "nan", "inf"])
 def test_what_think_does_not_take(text: str) -> None:
-    with pytest.raises(UsageError, match="seconds or auto"):
+    with pytest.raises(UsageError, match="takes seconds, such as 10, or auto"):
         parse(text)
 
 
