@@ -14,6 +14,7 @@ from llmos import cli
 from llmos.kernel import minilm
 from llmos.kernel.tool import ToolContext, ToolError
 from llmos.tools import image, image_checkpoint
+from llmos.tools.image_paint import Wish, settled
 from llmos.tools.painter_words import completed
 from llmos.training.painter import looks
 from llmos.training.painter.captions import told
@@ -304,3 +305,13 @@ def test_a_gallery_is_what_its_seed_says_and_pairs_each_picture_with_its_caption
     assert 15 < int(untold.sum()) < 75
     for n, place in enumerate(places):
         assert untold[n] or torch.equal(words[n], one.words[place].float()) or captions.count(captions[place]) > 1
+
+
+@needs_painter
+def test_users_pictures_take_as_many_steps_as_those_it_is_measured_by() -> None:
+    from llmos.tools.painter import STEPS, PainterPipeline
+
+    wish = Wish(prompt="a red car", seed=1)
+    assert settled(wish, "embedded", PainterPipeline).steps == STEPS
+    assert settled(wish, "some/checkpoint", object()).steps == 30
+    assert settled(wish, "some/turbo", object()).steps == 4

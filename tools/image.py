@@ -162,7 +162,7 @@ def _made(model: str, wish: Wish, count: int, context: ToolContext) -> ToolOutpu
     until = time.monotonic() + max(context.timeout - _SPARE, 1.0)
     context.progress(f"loading {model}")
     pipeline = _pipeline(model)
-    wish = settled(wish, model)
+    wish = settled(wish, model, pipeline)
     preview = f".preview-{secrets.token_hex(4)}.png"
     done: list[tuple[Wish, Image]] = []
     try:

@@ -63,10 +63,10 @@ class Stopped(ToolError):
     """Painting was stopped between two steps; nothing of it is kept."""
 
 
-def settled(wish: Wish, name: str) -> Wish:
+def settled(wish: Wish, name: str, pipeline: Any) -> Wish:
     """The wish with steps, guidance and size as this checkpoint takes them."""
     quick = any(word in name.lower() for word in _QUICK)
-    steps = wish.steps if wish.steps is not None else 4 if quick else 30
+    steps = wish.steps if wish.steps is not None else 4 if quick else getattr(pipeline, "usual_steps", 30)
     guidance = 0.0 if wish.guidance is None and quick else wish.guidance
     width, height = wish.width, wish.height
     if wish.start is not None and width is None and height is None:
