@@ -14,7 +14,7 @@ same width, and ``_unjudged_10s``, depth first without a judge. What is solved b
 ``sharing``: what it saves to share prompts and to compute thoughts side by side.
 
 Each figure is shown as soon as it is there, and a run that was cut off goes on where it was
-(``build/bench/think-partial.jsonl``, removed at the end). What was found is in ``build/bench/think-PROBLEM.json``.
+(``build/bench/think-PROBLEM-partial.jsonl``, removed at the end). What was found is in ``think-PROBLEM.json`` there.
 Sizes by ``LLMOS_BENCH_ITEMS`` (all; fewer are spread evenly), ``LLMOS_BENCH_PUZZLES`` (100) and ``LLMOS_BENCH_ASKED``
 (as many puzzles for the model); ``LLMOS_BENCH_WAYS=system1,10s`` has a few ways of ``game24`` alone.
 """
@@ -59,7 +59,8 @@ def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
     parts |= {name: measured(name) for name in OTHERS}
     if problem and problem not in parts:
         raise UsageError(f"there is no problem {problem!r}; there are: {', '.join(parts)}")
-    partial = Partial(FOLDER / "think-partial.jsonl")
+    named = f"think{problem and f'-{problem}'}"
+    partial = Partial(FOLDER / f"{named}-partial.jsonl")
     figures, intervals = Figures(), Intervals()
     for name, part in parts.items():
         if problem in ("", name):
@@ -69,8 +70,7 @@ def main(json: bool = False, problem: str = "", puzzles: str = "") -> int:
     machine = f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     made = {"name": "think", "machine": machine, "version": version("llmos")}
     whole = {**made, "figures": figures, "intervals": intervals}
-    out = FOLDER / f"think{problem and f'-{problem}'}.json"
-    out.write_text(jsonlib.dumps(whole, indent=1), encoding="utf-8")
+    (FOLDER / f"{named}.json").write_text(jsonlib.dumps(whole, indent=1), encoding="utf-8")
     if "calculator_system1" in figures:
         plot(figures, intervals, FOLDER / "think.png")
     partial.path.unlink(missing_ok=True)
