@@ -145,7 +145,7 @@ class Aliases:
             attached, self._answered, self._more = brought(message), self._answered * self._more, False
             self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
-            self._past.turn()
+            self._past.turn(self.turn.request)
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(own_words(heard))
             year = one_year(self.turn, self.columns)
