@@ -104,7 +104,12 @@ def references(text: str, past: Past) -> list[Spoken]:
             return [replace(_after(text, *last), before=" of " if "together" not in text else " ")]
     if _LEFT.search(text) and (whole := _whole(past)):
         return [_after(text, whole, last[-1])]
-    if cued and (_DRAWN.search(text) or not _CUE.search(text)) and not _measured(text, past) and not _LEFT_OUT.match(text):
+    if (
+        cued
+        and (_DRAWN.search(text) or not _CUE.search(text))
+        and not _measured(text, past)
+        and not _LEFT_OUT.match(text)
+    ):
         return []
     if cued and re.search(_PERCENT, text) and not re.search(r"\d", text):
         return []  # of all rows, which the table tells
