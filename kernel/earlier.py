@@ -40,9 +40,12 @@ _ALONE = re.compile(
     r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference"
     r"|rise|drop|decrease)"
     r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
-    r"|(?:difference|change|increase|decrease|growth|rise|drop) in (?:dollars|euros|pounds|money|numbers|absolute (?:terms|numbers))"
-    r"|(?:is|was) (?:that|it|this) (?:up|more|higher|an? increase|a gain) or (?:down|less|lower|an? decrease|a loss)(?:,? (?:and )?by how (?:much|many))?"
-    r"|how (?:much|many) (?:more|less|higher|lower|extra|fewer) (?:is|was|are|were|would) (?:that|it|they|this)(?: be)?(?: now| than before| then| a (?:year|month))?"
+    r"|(?:difference|change|increase|decrease|growth|rise|drop) in (?:dollars|euros|pounds|money|numbers|absolute"
+    r" (?:terms|numbers))"
+    r"|(?:is|was) (?:that|it|this) (?:up|more|higher|an? increase|a gain) or (?:down|less|lower|an? decrease|a loss)"
+    r"(?:,? (?:and )?by how (?:much|many))?"
+    r"|how (?:much|many) (?:more|less|higher|lower|extra|fewer) (?:is|was|are|were|would) (?:that|it|they|this)(?: be)?"
+    r"(?: now| than before| then| a (?:year|month))?"
     r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent"
     r"|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent"
     r"| per cent|%)?"
@@ -157,8 +160,8 @@ _EACH_IS = rf"\b(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_WORTH}))\b"
 _HOLDS = re.compile(rf"\b(?:{_ONE}|an? [a-z]+) (?:{_ROOM})\b.*\bhow many\b")
 _DRAWN = re.compile(r"(?i)\b(?:re)?(?:plot|draw|chart|graph|diagram|visuali[sz]e|bars?|pie|lines?|scatter)\w*\b")
 _LEFT = re.compile(
-    r"(?i)^(?:(?:and|so|then|ok|now),? )*(?:what(?:'s| is|s| would be| will be)?|how much(?: money)?(?: is| would be| will be)?"
-    r"|what (?:do|would|will) (?:i|we|they) have|how much (?:do|would|will) (?:i|we|they) have)"
+    r"(?i)^(?:(?:and|so|then|ok|now),? )*(?:(?:what(?:'s|s)?|how much(?: money)?)(?: is| would be| will be)?"
+    r"|(?:what|how much) (?:do|would|will) (?:i|we|they) have)"
     r" (?:then )?(?:still )?(?:left|remain\w*|the (?:rest|remainder))\b|^(?:and )?(?:the rest|the remainder)\b"
 )
 _TIMES_AS = re.compile(r"(?i)\bhow many times\b|\btimes (?:as|more|bigger|larger|higher)\b")
@@ -176,8 +179,8 @@ _LEFT_OUT = re.compile(
     rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)"
     r"|doubled|halved|squared|tripled"
     r"|rounded|with (?:another |a further |an? \w+ of )?\d|(?:if )?"
-    rf"(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_DOES})) \d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less"
-    r"|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
+    rf"(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_DOES})) \d|(?:multiply|divide) by \d|(?:add|subtract"
+    r"|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
     r"|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
@@ -274,14 +277,14 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, f
     if _HOLDS.search(low) or (re.search(r"\bhow long\b.*\bat \d", low) and unit):
         return f"{r} / {k}"
     if re.search(
-        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:\w+ )?(?:each|apiece|an? \w+|per \w+)\b"
-        rf"|{_EACH_IS}",
+        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|{_EACH_IS}"
+        r"|\bat \S+ (?:\w+ )?(?:each|apiece|an? \w+|per \w+)\b",
         low,
     ):
         return f"{r} * {k} / 100" if re.search(r"\d ?(?:cents?|pence|p)\b", low) else f"{r} * {k}"
     if re.search(
-        r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d|\b(?:over|for) \d+ "
-        r"(?:years|months|weeks|days|nights|hours)\b|\bhow much (?:is (?:that|it) )?(?:each|per \w+|an? \w+)\b.*\b(?:of us|people)\b",
+        r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d"
+        r"|\b(?:over|for) \d+ (?:years|months|weeks|days|nights|hours)\b",
         low,
     ):
         turned = first and re.search(r"\bdivided? \S+ by\b|\d \S*divided by\b", low)

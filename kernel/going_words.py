@@ -87,8 +87,8 @@ NTH = re.compile(
 CORRELATED = re.compile(r"(?i)\bcorrelat\w*")
 SHARE = re.compile(r"(?i)\b(?:per ?cent(?:age)?|pct|share|proportion|fraction)\b|%")
 BEYOND = re.compile(
-    r"(?i)\b(?:(?P<more>above|over|beat|(?:more|higher|greater|bigger|better) than)|(?P<less>below|under|(?:less|lower|fewer"
-    r"|smaller|worse) than)) (?P<what>that|it|this|(?:the )?(?:average|mean|median))\b"
+    r"(?i)\b(?:(?P<more>above|over|beat|(?:more|higher|greater|bigger|better) than)|(?P<less>below|under|(?:less|lower"
+    r"|fewer|smaller|worse) than)) (?P<what>that|it|this|(?:the )?(?:average|mean|median))\b"
 )
 EVERYTHING = re.compile(
     r"(?i)\b(?:all|every|entire|whole|full) (?:of )?(?:the |it |them )*(?:years?|months?|days?|weeks?|data|rows|table"

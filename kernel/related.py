@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from llmos.kernel.acts import Act, figure, portion
-from llmos.kernel.going_words import BACK, BEYOND, CORRELATED, COUNTED, EVERYTHING, NTH, ORDINALS, SHARE
+from llmos.kernel.going_words import BACK, BEYOND, CORRELATED, COUNTED, EVERYTHING, LARGE, NTH, ORDINALS, SHARE
 from llmos.kernel.slots import NUMBERS, Column
 
 _RANKED = {"most": "best", "highest": "best", "second": "best", "least": "worst", "lowest": "worst"}
@@ -17,7 +17,7 @@ _RANKED = {"most": "best", "highest": "best", "second": "best", "least": "worst"
 def related(
     text: str, act: Act, columns: Sequence[Column], linked: Mapping[int, Sequence[str]], earlier: Sequence[Act]
 ) -> Act | None:
-    """What is to be done; None where the request is none of that kind. ``earlier``: all that was done, the latest last."""
+    """What is to be done; None where the request is none of that kind. ``earlier``: what was done, the latest last."""
     return (
         portion(text, act)
         or _share(text, act, linked)
@@ -48,11 +48,8 @@ def _beyond(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
     found, number, of = BEYOND.search(text), figure(act), act.of("n")
     if not (found and number and len(of) == 1) or not (COUNTED.search(text) or re.search(r"(?i)\bwh(?:ich|o)\b", text)):
         return None
-    if found["what"].lower().split()[-1] in ("average", "mean", "median") and act.verb not in (
-        "mean",
-        "meanof",
-        "median",
-    ):
+    typical = found["what"].lower().split()[-1] in ("average", "mean", "median")
+    if typical and act.verb not in ("mean", "meanof", "median"):
         return None
     if COUNTED.search(text):
         return Act("above" if found["more"] else "below", (of[0], number), act.rows)
@@ -75,11 +72,7 @@ def nth(text: str, act: Act, axis: str, small: bool) -> Act | None:
     if not found or act.verb not in _RANKED or len(numbers) != 1 or not axis:
         return None
     rank = ORDINALS[found["n"].lower()]
-    way = (
-        "worst"
-        if small or (_RANKED[act.verb] == "worst" and not re.search(r"(?i)\b(?:highest|most|best)\b", text))
-        else "best"
-    )
+    way = "worst" if small else "best" if LARGE.search(text) else _RANKED[act.verb]
     if rank == 2 and way == "best":
         return Act("second", (axis, numbers[0]), act.rows)
     return Act(way, (str(rank), axis, numbers[0]), act.rows)

@@ -1,7 +1,7 @@
 """A request that goes on with what it points to put in its words: the year before, the physicists, Q1.
 
-``and the year before?`` after 2019 is ``and in 2018?``; a word that is nearly a value of the table is that value, and one
-that tells a column from its like is that column. Knows English and columns, no models.
+``and the year before?`` after 2019 is ``and in 2018?``; a word that is nearly a value of the table is that value, and
+one that tells a column from its like is that column. Knows English and columns, no models.
 """
 
 import re
@@ -15,10 +15,8 @@ _AFTER = r"(?:the )?(?:(?:year|one) (?:after(?: that| it)?|later)|(?:next|follow
 _SHIFTED = re.compile(rf"(?i)\b(?:in )?(?:(?P<before>{_BEFORE})|(?P<after>{_AFTER}))\b")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_COUNT = re.compile(
-    rf"(?i)(?P<a>\b(?:top|best|worst|first|bottom|lowest|highest|largest|biggest|smallest) )?\b(?P<n>{'|'.join(_COUNTS)})\b"
-    r"(?P<b> (?:top|best|worst|lowest|highest|largest|biggest|smallest|tallest|cheapest|fewest|most)\b)?"
-)
+_EST = "top|best|worst|first|bottom|lowest|highest|largest|biggest|smallest|tallest|cheapest|fewest|most"
+_COUNT = re.compile(rf"(?i)(?P<a>\b(?:{_EST}) )?\b(?P<n>{'|'.join(_COUNTS)})\b(?P<b> (?:{_EST})\b)?")
 _WHEN = re.compile(r"(?i)\b(?:when|if|while) (?:it|there|they)(?: (?:is|was|were|are|has|had))? $")
 _WORD = re.compile(r"(?<![\w'#-])[^\W\d_]{4,}(?![\w'-])")
 
