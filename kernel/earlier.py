@@ -180,8 +180,8 @@ _LEFT_OUT = re.compile(
     r"|doubled|halved|squared|tripled"
     r"|rounded|with (?:another |a further |an? \w+ of )?\d|(?:if )?"
     rf"(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_DOES})) \d|(?:multiply|divide) by \d|(?:add|subtract"
-    r"|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
-    r"|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
+    r"|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?"
+    r"(?:square|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 

@@ -15,7 +15,8 @@ _MOST = 8  # results that are looked back at
 # What sets two results side by side.
 _BESIDE = re.compile(
     r"(?i)%|\b(?:percent\w*|per cent|share|proportion|fraction|ratio|differ\w*|gap|than|compared?|versus|vs|over|more"
-    r"|less|fewer|higher|lower|times|together|combined|sum|add|plus|minus|subtract)\b"
+    r"|less|fewer|higher|lower|times|together|combined|sum|add|plus|minus|subtract|r[io]se|gr[eo]w"
+    r"|f[ae]ll|dropp?(?:ed)?|chang\w*|increas\w*|decreas\w*)\b"
 )
 _WORD = re.compile(r"[^\W_]+")
 
