@@ -90,9 +90,11 @@ def references(text: str, past: Past) -> list[Spoken]:
     """Where a request speaks of earlier results. After a table was asked, what is plainly a calculation alone does."""
     if len(text) > LONGEST or len(text.split()) > BRIEF or not past.numbers or not past.fresh:
         return []
+    if past.columns and _DRAWN.search(text):
+        return []
     cued = past.last == "python"
     last = [n for n, _ in past.numbers][-2:]
-    if not _DRAWN.search(text) and (spoken := _named(text, past)):
+    if spoken := _named(text, past):
         return spoken
     if len(last) == 2:
         if found := _PAIR.search(text):
@@ -173,6 +175,7 @@ _CUE = re.compile(
     r"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to"
     rf"|into) {_CURRENCY} at\b|\bround"
     rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|\bas a {_PERCENT}"
+    r"|\b(?:over|for) \d+ (?:years|months|weeks|days|nights|hours)\b"
     r"|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
 )
 _LEFT_OUT = re.compile(
