@@ -142,8 +142,8 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached, self._answered, self._more = brought(message), self._answered * self._more, False
-            self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
+            attached, self._answered, self._more, self.sentence = brought(message), self._answered * self._more, False, ""
+            self.turn = Turn(self._memo.filled(" ".join(own_words(message)))[:_READ], attached=attached)
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
             self._past.turn(self.turn.request)
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
@@ -306,7 +306,7 @@ class Aliases:
 
     def _request(self, text: str) -> str:
         """A request, with signs for the columns, numbers and days that it speaks of."""
-        text = _TAKEN.sub(r"\1 ", text)
+        text = _TAKEN.sub(r"\1 ", self._memo.filled(text))
         found = [(m.start(), m.end(), m[0]) for name in self._files for m in re.finditer(re.escape(name), text)]
         for start, end, number in mentions(without(text[:_READ], self.columns, "_"), self.columns):
             if not any(start < e and s < end for s, e, _ in found):

@@ -295,6 +295,8 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, f
     if re.search(r"\b(?:minus|subtract|take|less|without|deduct|remove)\b", low):
         turned = re.search(r"from \d", low) or (first and re.search(r"\d minus\b", low))
         return f"{k} - {r}" if turned else f"{r} - {k}"
+    if re.search(r"\bhow much of \d.* (?:is|will be|would be|remains) ?(?:left|over)?", low):
+        return f"{k} - {r}"
     if re.search(r"\b(?:plus|add)\b", low):
         return f"{r} + {k}"
     return ""
