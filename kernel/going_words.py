@@ -14,7 +14,8 @@ regarding region right row rows same say see show since so sorry sort span speci
 than thank thanks that that's thats the their them then there there's these they thing things this those through till
 time timeframe to too try until up us use value values wait want was we well were what what's whats when where which
 who whole whos whose will with within would yeah year years yes you your
-brought counted earned every measured made paid picked produced recorded scored seen sold spent taken used went
+beside besides brought compare compared counted earned every lost
+measured made paid picked produced recorded scored seen sold spent taken used went won zoom
 """
 FILLERS = frozenset(_FILLERS.split())
 _COLORS = (
@@ -60,7 +61,8 @@ HOW = re.compile(
 THOSE = re.compile(r"(?i)\b(?:of (?:those|these|them)|those|these|them|among (?:those|these|them))\b")
 ITS = re.compile(r"(?i)\b(?:its|it|his|her|their|they|he|she|that (?:one|[a-z]+)|the same one)\b")
 BESIDE = re.compile(
-    r"(?i)\b(?:add|also|too|as well|along ?side|in addition|together|both|plus|with it|beside|next to)\b"
+    r"(?i)\b(?:add|also|too|as well|along ?side|in addition|together|both|plus|with it|beside|next to"
+    r"|compared? (?:it |that )?(?:with|to))\b"
 )
 AGAIN = re.compile(
     r"(?i)\b(?:undo|revert|trend\w*|regression|extrapolat\w*|extend|continue|smooth\w*|rolling|moving|titles?|heading"

@@ -7,10 +7,14 @@ the same with all rows again. Knows English and verbs, no models.
 import re
 from collections.abc import Mapping, Sequence
 
-from llmos.kernel.acts import Act, figure, portion
-from llmos.kernel.going_words import BACK, BEYOND, CORRELATED, COUNTED, EVERYTHING, LARGE, NTH, ORDINALS, SHARE
+from llmos.kernel.acts import Act, asked_rows, figure, portion
+from llmos.kernel.going_words import BACK, BEYOND, CORRELATED, COUNTED, EVERYTHING, LARGE, NTH, ORDINALS, SHARE, THOSE
 from llmos.kernel.slots import NUMBERS, Column
 
+_WHICH = re.compile(
+    r"(?i)(?:and |so |ok |but )*(?:which|who|what)(?: ones| are they| are those| were they| were those| is it)*[\s?.!]*"
+)
+_SHORT = re.compile(r"(?i)(?:and |so |ok )*how many (?:are|were|is) (?:those|these|they|there of them|that)[\s?.!]*$")
 _RANKED = {"most": "best", "highest": "best", "second": "best", "least": "worst", "lowest": "worst"}
 
 
@@ -23,6 +27,7 @@ def related(
         or _share(text, act, linked)
         or _correlation(text, act, columns)
         or _beyond(text, act, columns)
+        or _those(text, act, columns, linked)
         or _charted(text, act, earlier)
     )
 
@@ -31,9 +36,12 @@ def _share(text: str, act: Act, linked: Mapping[int, Sequence[str]]) -> Act | No
     """The share that one has of all, in percent: of totals by town, Filey's."""
     ((column, values),) = linked.items() if len(linked) == 1 else ((0, ()),)
     groups, numbers = act.of("xc"), act.of("n")
-    if len(values) != 1 or groups[:1] != [f"#{column}"] or len(numbers) != 1 or not SHARE.search(text):
+    if len(values) != 1 or groups[:1] != [f"#{column}"] or len(numbers) > 1 or not SHARE.search(text):
         return None
-    return None if re.search(r"\d", text) else Act("share", (groups[0], f"'{values[0]}'", numbers[0]))
+    if re.search(r"\d", text) or not (numbers or act.verb in ("counts", "tally", "common", "rare")):
+        return None
+    told = (groups[0], f"'{values[0]}'", *numbers)
+    return Act("share" if numbers else "portion", told)
 
 
 def _correlation(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
@@ -56,6 +64,27 @@ def _beyond(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
     named = [f"#{n}" for n, c in enumerate(columns, 1) if c.kind not in NUMBERS]
     free = [n for n in named if not columns[int(n[1:]) - 1].repeats] or named
     return Act("over" if found["more"] else "under", (free[0], of[0], number), act.rows) if free else None
+
+
+_LISTS = {"over": "above", "under": "below"}
+
+
+def _those(text: str, act: Act, columns: Sequence[Column], linked: Mapping[int, Sequence[str]]) -> Act | None:
+    """How many were listed, or which were counted; of a sum, what one has of it: how many of those were badgers."""
+    numbers = act.of("n")
+    if COUNTED.search(text) and THOSE.search(text):
+        one = [(n, v[0]) for n, v in linked.items() if len(v) == 1 and not columns[n - 1].repeats]
+        if len(one) == len(linked) == len(numbers) == 1:
+            return Act("lookup", (f"#{one[0][0]}", f"'{one[0][1]}'", numbers[0]), act.rows)
+        if not linked and act.verb in _LISTS and _SHORT.match(text):
+            return Act(_LISTS[act.verb], act.given[1:], act.rows)
+    free = [f"#{n}" for n, c in enumerate(columns, 1) if c.kind not in NUMBERS and not c.repeats]
+    if free and _WHICH.fullmatch(text.strip()):
+        if back := {v: k for k, v in _LISTS.items()}.get(act.verb):
+            return Act(back, (free[0], *act.given), act.rows)
+        if act.verb in ("rows", "count") and (kept := asked_rows(act)):
+            return Act("names", (free[0],), kept)
+    return None
 
 
 def _charted(text: str, act: Act, earlier: Sequence[Act]) -> Act | None:

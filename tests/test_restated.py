@@ -62,6 +62,13 @@ def test_what_is_pointed_to_is_named(before: str, request_: str, text: str) -> N
         ("barh #1 #7", "in dark green please", "barh #1 #7 color 'darkgreen'"),
         ("barh #1 #7", "bright red please", "barh #1 #7 color 'red'"),
         ("plot #4 #7 since 2017", "show all the years again", "plot #4 #7"),
+        ("over #1 #7 20", "how many are those?", "above #7 20"),
+        ("above #7 20 where #2 'Law'", "which ones?", "over #1 #7 20 where #2 'Law'"),
+        ("rows where #2 'Law'", "and who are they?", "names #1 where #2 'Law'"),
+        ("total #7", "how many of those were Ann's", "lookup #1 'Ann' #7"),
+        ("counts #2", "what percentage is Law?", "portion #2 'Law'"),
+        ("plot #4 #7 where #2 'Law'", "compare it with Physics", "plot #4 #7 where #2 'Law' 'Physics'"),
+        ("bar #1 #6 sorted", "and put 2022 beside it", "bar #1 #6 #5 sorted"),
     ],
 )
 def test_a_request_goes_on(before: str, request_: str, then: str) -> None:
