@@ -17,7 +17,7 @@ from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, FIXED, MANNERS, ROWS, Mis
 
 Clause = tuple[str, ...]
 _UNIT_OF = {"km": "km", "kg": "kg", "miles": "miles", "m": "m", "cm": "cm", "mm": "mm", "g": "g", "min": "minutes",
-            "minutes": "minutes", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
+            "minutes": "minutes", "h": "hours", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
             "litres": "litres", "liters": "litres", "m2": "m2", "mb": "mb", "weeks": "weeks"}  # fmt: skip
 _Q = r"(?:'[^']*'|\"[^\"]*\")"
 _V = rf"(?:{_Q}|-?\d[\d.]*)"

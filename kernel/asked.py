@@ -213,6 +213,8 @@ def settled(
             verb = {"common": "most", "rare": "least"}[verb]
         if verb == "means" and others and not any(columns[n - 1].repeats for n in others):
             verb = "mean"
+        if verb in ("higher", "exceeds") and sum(columns[n - 1].kind in NUMBERS for n in meant) < 2:
+            verb = "total" if many and amount else ""
         if verb in ("kinds", "values", "counts") and amount and not _KINDS.search(request) and not grouped:
             verb = "rows"
         if verb in ("rows", "names", "lookup") and amount and not numbers and not (verb == "lookup" and linked):

@@ -194,7 +194,10 @@ def _measured(text: str, past: Past) -> re.Match[str] | None:
     units = [p for p in pieces(text) if p.unit]
     if not unit or len(units) != 1 or units[0].unit in (unit, ""):
         return None
-    return _IN_UNIT.match(f"{text[: units[0].start]}|") if not text[units[0].end :].strip(" ?.!") else None
+    rest = re.sub(
+        r"(?i)^\s*(?:is|are|was|were|does|would) (?:that|it|they|those)(?: be| make)?", "", text[units[0].end :]
+    )
+    return _IN_UNIT.match(f"{text[: units[0].start]}|") if not rest.strip(" ?.!") else None
 
 
 def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:

@@ -20,6 +20,7 @@ from llmos.kernel.going_words import (
     COLORS,
     COUNTED,
     HOW,
+    INTO,
     ITS,
     LARGE,
     MAX,
@@ -63,6 +64,8 @@ def going(
         return "" if _QUOTE.search(words_) or not words_ else f"title '{words_}'"
     if len(text) > LONGEST or len(text.split()) > MOST:
         return ""
+    charts = [one for one in earlier if one.chart]
+    act = charts[-1] if charts and INTO.search(text) else act
     if found := related(text, act, columns, linked, earlier):
         return _told(found)
     if BOTH.search(text) and (CHART_WORDS.search(text) or PLOTTED.search(text) or BESIDES.search(text)):

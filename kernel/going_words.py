@@ -62,7 +62,8 @@ THOSE = re.compile(r"(?i)\b(?:of (?:those|these|them)|those|these|them|among (?:
 ITS = re.compile(r"(?i)\b(?:its|it|his|her|their|they|he|she|that (?:one|[a-z]+)|the same one)\b")
 BESIDE = re.compile(
     r"(?i)\b(?:add|also|too|as well|along ?side|in addition|together|both|plus|with it|beside|next to"
-    r"|compared? (?:it |that )?(?:with|to))\b"
+    r"|compared? (?:it |that )?(?:with|to)|(?:in|into|on)(?:to)? the same (?:graph|chart|plot|picture|figure"
+    r"|diagram))\b"
 )
 AGAIN = re.compile(
     r"(?i)\b(?:undo|revert|trend\w*|regression|extrapolat\w*|extend|continue|smooth\w*|rolling|moving|titles?|heading"
@@ -90,12 +91,18 @@ CORRELATED = re.compile(r"(?i)\bcorrelat\w*")
 SHARE = re.compile(r"(?i)\b(?:per ?cent(?:age)?|pct|share|proportion|fraction)\b|%")
 BEYOND = re.compile(
     r"(?i)\b(?:(?P<more>above|over|beat|(?:more|higher|greater|bigger|better) than)|(?P<less>below|under|(?:less|lower"
-    r"|fewer|smaller|worse) than)) (?P<what>that|it|this|(?:the )?(?:average|mean|median))\b"
+    r"|fewer|smaller|worse) than)) (?P<what>that|it|this|(?:the )?(?:average|mean|median)"
+    r"|\d[\d.,]*)\b"
 )
 EVERYTHING = re.compile(
     r"(?i)\b(?:all|every|entire|whole|full) (?:of )?(?:the |it |them )*(?:years?|months?|days?|weeks?|data|rows|table"
     r"|period|range|lot)\b"
     r"|\beverything\b|\b(?:without|remove|drop|no) (?:the |that |any )?filters?\b"
+)
+# What is put into the last chart, whatever was asked since.
+INTO = re.compile(
+    r"(?i)\b(?:put|add|include|draw)\b.*\b(?:in|into|to|on) (?:there|it|(?:the|that|this) (?:same )?(?:chart|plot|graph"
+    r"|picture|figure|diagram))\b"
 )
 BACK = re.compile(
     r"(?i)\b(?:back|return|again|revert|restore)\b.*\b(?:(?P<first>first|original|initial)|(?P<last>previous|last|earlier"

@@ -84,8 +84,8 @@ class Pointers:
         # The groups that are named as such: for each shop, per year.
         each = [(word.lower(), int(n)) for word, n in _EACH.findall(aliases.turn.told)]
         self._each = [n for word, n in each if n not in numbers or (word != "by" and len(numbers) > 1)]
-        named = [n for n in self._each if self._columns[n - 1].kind == "text"]
-        self._dated += [n for n in named if not self._columns[n - 1].repeats]
+        texts = [n for n in self._each if self._columns[n - 1].kind == "text"]
+        self._dated += [n for n in texts if not self._columns[n - 1].repeats]
         self._times = [n for n, c in enumerate(self._columns, 1) if c.kind in TIMES]
         self._pair = numbers if against else []
         self._beside = {f"#{n}" for n in numbers} if len(numbers) > 1 and not against else set()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from llmos.kernel.acts import Act, asked_rows, figure, portion
 from llmos.kernel.going_words import BACK, BEYOND, CORRELATED, COUNTED, EVERYTHING, LARGE, NTH, ORDINALS, SHARE, THOSE
-from llmos.kernel.slots import NUMBERS, Column
+from llmos.kernel.slots import NUMBERS, Column, mentioned
 
 _WHICH = re.compile(
     r"(?i)(?:and |so |ok |but )*(?:which|who|what)(?: ones| are they| are those| were they| were those| is it)*[\s?.!]*"
@@ -28,6 +28,7 @@ def related(
         or _correlation(text, act, columns)
         or _beyond(text, act, columns)
         or _those(text, act, columns, linked)
+        or _changed(text, act, columns)
         or _charted(text, act, earlier)
     )
 
@@ -54,6 +55,10 @@ def _correlation(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
 def _beyond(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
     """How many, or which, are above the number that came out."""
     found, number, of = BEYOND.search(text), figure(act), act.of("n")
+    if found and found["what"][0].isdigit():
+        if mentioned(text, columns):
+            return None
+        number = found["what"].strip(".,").replace(",", "")
     if not (found and number and len(of) == 1) or not (COUNTED.search(text) or re.search(r"(?i)\bwh(?:ich|o)\b", text)):
         return None
     typical = found["what"].lower().split()[-1] in ("average", "mean", "median")
@@ -66,6 +71,8 @@ def _beyond(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
     return Act("over" if found["more"] else "under", (free[0], of[0], number), act.rows) if free else None
 
 
+_YEAR = re.compile(r"(?<![\w.,-])(?:1[5-9]|20)\d\d(?!\w)")
+_GREW = re.compile(r"(?i)\bby how (?:much|many)\b|\bhow much (?:more|less|did|has)\b|\bdifference\b|\bchange\b")
 _LISTS = {"over": "above", "under": "below"}
 
 
@@ -85,6 +92,17 @@ def _those(text: str, act: Act, columns: Sequence[Column], linked: Mapping[int, 
         if act.verb in ("rows", "count") and (kept := asked_rows(act)):
             return Act("names", (free[0],), kept)
     return None
+
+
+def _changed(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
+    """By how much what was drawn over the years changed from one to another."""
+    years, numbers, axis = _YEAR.findall(text), act.of("n"), act.of("x")
+    if not (act.chart and len(years) == 2 and len(numbers) == len(axis) == 1 and _GREW.search(text)) or SHARE.search(
+        text
+    ):
+        return None
+    x = columns[int(axis[0][1:]) - 1]
+    return Act("change", (axis[0], numbers[0], *years), act.rows) if x.kind == "year" and not x.repeats else None
 
 
 def _charted(text: str, act: Act, earlier: Sequence[Act]) -> Act | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from llmos.kernel.acts import Act, Clause
+from llmos.kernel.acts import Act, Clause, unit_of
 from llmos.kernel.asked import dated, rows
 from llmos.kernel.going_words import BESIDE, CLASSES, FILLERS, NAMED, PARTS
 from llmos.kernel.slots import NUMBERS, Column, mentioned, words
@@ -41,7 +41,8 @@ def asks(text: str, bare: str, columns: Sequence[Column], linked: Mapping[int, S
     """What a request speaks of; ``bare`` is its text with the values of the table blotted out."""
     meant = mentioned(PARTS.sub(" ", bare), columns)
     explained = {w for of in meant.values() for w in of}
-    explained |= {w for n in act.of("n") for w in words(columns[int(n[1:]) - 1].name)}
+    numbers = [columns[int(n[1:]) - 1].name for n in act.of("n")]
+    explained |= {w for name in numbers for w in (*words(name), *words(unit_of(name)))}
     # Words of a column's name are no measure: the median wait.
     names = {w for n in meant for w in words(columns[n - 1].name)} & explained
     text = re.sub(

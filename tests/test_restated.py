@@ -67,6 +67,8 @@ def test_what_is_pointed_to_is_named(before: str, request_: str, text: str) -> N
         ("rows where #2 'Law'", "and who are they?", "names #1 where #2 'Law'"),
         ("total #7", "how many of those were Ann's", "lookup #1 'Ann' #7"),
         ("counts #2", "what percentage is Law?", "portion #2 'Law'"),
+        ("most #1 #7", "how many got more than 1,500", "above #7 1500"),
+        ("plot #4 #7", "and the trips_2023 in the same graph", "plot #4 #7 #6"),
         ("plot #4 #7 where #2 'Law'", "compare it with Physics", "plot #4 #7 where #2 'Law' 'Physics'"),
         ("bar #1 #6 sorted", "and put 2022 beside it", "bar #1 #6 #5 sorted"),
     ],
@@ -97,3 +99,4 @@ def test_what_was_done_before_the_last_is_known() -> None:
     assert go_on("mean #7", "back to the previous chart", "5", charts) == "plot #4 #7 since 2017"
     assert go_on("total #5", "plot both years per crew", "5", ("total #6",)) == "bar #1 #6 #5"
     assert go_on("total #5", "plot both", "5") == ""
+    assert go_on("above #7 5", "now put the trips_2023 in there as well", "2", charts[:1]) == "plot #4 #7 #6"
