@@ -97,9 +97,8 @@ def _those(text: str, act: Act, columns: Sequence[Column], linked: Mapping[int, 
 def _changed(text: str, act: Act, columns: Sequence[Column]) -> Act | None:
     """By how much what was drawn over the years changed from one to another."""
     years, numbers, axis = _YEAR.findall(text), act.of("n"), act.of("x")
-    if not (act.chart and len(years) == 2 and len(numbers) == len(axis) == 1 and _GREW.search(text)) or SHARE.search(
-        text
-    ):
+    single = act.chart and len(numbers) == len(axis) == 1
+    if not (single and len(years) == 2 and _GREW.search(text)) or SHARE.search(text):
         return None
     x = columns[int(axis[0][1:]) - 1]
     return Act("change", (axis[0], numbers[0], *years), act.rows) if x.kind == "year" and not x.repeats else None
