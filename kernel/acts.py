@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 
 from llmos.kernel.going_words import OF_ALL
 from llmos.kernel.kept import KEPT, clauses, cut
+from llmos.kernel.noted import content
+from llmos.kernel.results import label
 from llmos.kernel.slots import Column
 from llmos.kernel.types import ToolCall
 from llmos.kernel.verbs import ASKED, CHANGED, CHARTS, FIXED, MANNERS, ROWS, Misspelt, loaded, spell, split, verbs
 
 Clause = tuple[str, ...]
 _UNIT_OF = {"km": "km", "kg": "kg", "miles": "miles", "m": "m", "cm": "cm", "mm": "mm", "g": "g", "min": "minutes",
-            "minutes": "minutes", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
+            "minutes": "minutes", "h": "hours", "hours": "hours", "hour": "hours", "days": "days", "seconds": "seconds",
             "litres": "litres", "liters": "litres", "m2": "m2", "mb": "mb", "weeks": "weeks"}  # fmt: skip
 _Q = r"(?:'[^']*'|\"[^\"]*\")"
 _V = rf"(?:{_Q}|-?\d[\d.]*)"
@@ -79,14 +81,18 @@ class Past:
     sums: list[str] = field(default_factory=list)
     last: str = ""  # the tool of the last result
     fresh: bool = False  # whether the turn before computed something
+    labels: list[frozenset[str]] = field(default_factory=list)  # the words that each number is known by (see results)
+    columns: Sequence[Column] = ()  # of the last table
     _new: bool = False
+    _request: str = ""
 
-    def turn(self) -> None:
+    def turn(self, request: str = "") -> None:
         """A request begins."""
-        self.fresh, self._new = self._new, False
+        self.fresh, self._new, self._request = self._new, False, request
 
     def did(self, call: ToolCall | None, result: str, columns: Sequence[Column]) -> None:
         """A call was made; what failed tells nothing."""
+        self.columns = columns
         if call is None or result.startswith("error"):
             return
         if call.name == "calculator":
@@ -103,8 +109,7 @@ class Past:
         """A calculation was done."""
         self.last, self._new = "calculator", True
         if found := _MEASURED.fullmatch(result.strip()):
-            self.numbers.append((found[1], found[2] or ""))
-            self.sums.append(expression)
+            self._came(found[1], found[2] or "", expression, label("", [], content(self._request)))
 
     def ran(self, code: str, result: str, columns: Sequence[Column]) -> None:
         """Code for a table was run."""
@@ -114,11 +119,16 @@ class Past:
         self.last, self._new = "python", True
         act = replace(act, result=result)
         if not act.chart and (number := figure(act)):
-            of = act.of("n")
-            self.numbers.append((number, unit_of(columns[int(of[-1][1:]) - 1].name) if of else ""))
-            self.sums.append("")
+            of = [columns[int(n[1:]) - 1].name for n in act.of("n")]
+            values = [w.strip("'\"") for clause in act.rows for w in clause[2:]] + [v.strip("'\"") for v in act.of("v")]
+            self._came(number, unit_of(of[-1]) if of else "", "", label(act.verb, of, values))
         if act.verb not in CHANGED:
             self.acts.append(act)
+
+    def _came(self, number: str, unit: str, expression: str, known: frozenset[str]) -> None:
+        self.numbers.append((number, unit))
+        self.sums.append(expression)
+        self.labels.append(known)
 
     @property
     def act(self) -> Act | None:

@@ -142,16 +142,16 @@ class Aliases:
 
     def _told(self, message: Message) -> Message:
         if message.role == "user":
-            attached, self._answered, self._more = brought(message), self._answered * self._more, False
-            self.turn, self.sentence = Turn(" ".join(own_words(message))[:_READ], attached=attached), ""
+            came, self._answered, self._more, self.sentence = brought(message), self._answered * self._more, False, ""
+            self.turn = Turn(self._memo.filled(" ".join(own_words(message)))[:_READ], attached=came)
             self.turn.packaged = any(p.source.origin == "library" for p in message.parts)
-            self._past.turn()
+            self._past.turn(self.turn.request)
             heard = replace(message, parts=tuple(map(self._heard, message.parts)))
             self.turn.told = " ".join(own_words(heard))
             year = one_year(self.turn, self.columns)
             self.turn.year = int(year[1]) if year else 0
             asked = self.turn.told.replace(year[0], "") if year else self.turn.told
-            timed = attached and not year and any(c.kind in TIMES for c in self.columns)
+            timed = came and not year and any(c.kind in TIMES for c in self.columns)
             if timed and not asks_picture(asked):
                 asked = timeless(asked, self.turn.values)
             self.turn.gist = without(asked, self.columns)
@@ -159,7 +159,7 @@ class Aliases:
             self.turn.scene = self._scene()
             self.turn.kinds = kinds(self.turn, self.columns, self.drawn)
             found = self._examples(self.turn) if self._examples else ()
-            if self._examples and attached and self.columns and found and elsewhere(self.turn, found[0]):
+            if self._examples and came and self.columns and found and elsewhere(self.turn, found[0]):
                 # What comes with a table is asked of it.
                 self.turn.kinds = tuple(k for k in self.turn.kinds if k not in ("say", "calculator"))
                 found = self._examples(self.turn) or found
@@ -306,7 +306,7 @@ class Aliases:
 
     def _request(self, text: str) -> str:
         """A request, with signs for the columns, numbers and days that it speaks of."""
-        text = _TAKEN.sub(r"\1 ", text)
+        text = _TAKEN.sub(r"\1 ", self._memo.filled(text))
         found = [(m.start(), m.end(), m[0]) for name in self._files for m in re.finditer(re.escape(name), text)]
         for start, end, number in mentions(without(text[:_READ], self.columns, "_"), self.columns):
             if not any(start < e and s < end for s, e, _ in found):

@@ -43,6 +43,7 @@ _WAYS = {
 _DATED_BY = re.compile(r"(?i)\b(?:is|are|was|were|come|comes|came|date|dates|those|ones|one)\s*$")
 _HOW_MANY = re.compile(r"(?i)\b(?:how (?:many|often)|(?:the )?(?:number|count) of|count)\b")
 _LISTED = re.compile(r"(?i)\b(?:which|who|whose|list|show|name (?:them|all|the|those|every)|names|what are)\b")
+_ROWS = re.compile(r"(?i)\b(?:rows?|entries|records?|lines)\b")
 _KINDS = re.compile(r"(?i)\b(?:different|distinct|unique|kinds?|types?|sorts?|various|which|values)\b")
 _EACH = re.compile(r"(?i)\b(?:per|each|every|by|grouped?|break ?down|split)\b")
 _WHICH = re.compile(r"(?i)\b(?:which|what|whose|(?:after|in|on|for) how many|at what) (?:[a-z]+ )?#(\d+)")
@@ -80,7 +81,7 @@ rich richer richest poor poorest: income gdp
 busy busier busiest quiet quietest: visitors passengers customers guests
 earn earned earns take took takes taking: revenue sales takings income turnover
 made make makes brought bring money: revenue sales takings income turnover amount
-spend spent spends pay paid pays: cost price expense amount spending
+spend spent spends pay paid pays: cost price expense amount spending award grant salary wage fee bonus
 sell sold sells shifted: sold units quantity sales
 scored score scores: points goals score
 """
@@ -205,6 +206,15 @@ def settled(
             verb = _COUNTED.get(verb, verb)
         if verb in ("earliest", "latest", "names", "kinds", "first") and amount and one_row and not many_rows:
             verb = "lookup"
+        if verb in ("rows", "count", "pick", "portion", "names") and one_row and (amount or verb != "names"):
+            # There is one such row: it is asked for what it has.
+            verb = verb if _ROWS.search(request) else "share" if verb == "portion" else "lookup"
+        if verb in ("common", "rare") and asks and not any(columns[n - 1].repeats for n in asks):
+            verb = {"common": "most", "rare": "least"}[verb]
+        if verb == "means" and others and not any(columns[n - 1].repeats for n in others):
+            verb = "mean"
+        if verb in ("higher", "exceeds") and sum(columns[n - 1].kind in NUMBERS for n in meant) < 2:
+            verb = "total" if many and amount else ""
         if verb in ("kinds", "values", "counts") and amount and not _KINDS.search(request) and not grouped:
             verb = "rows"
         if verb in ("rows", "names", "lookup") and amount and not numbers and not (verb == "lookup" and linked):

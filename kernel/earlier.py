@@ -6,14 +6,15 @@ calculation follows from them. Knows English and calculations, no models.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmos.kernel.acts import Past
 from llmos.kernel.adapt import pieces
 from llmos.kernel.literals import literals
+from llmos.kernel.results import named
 
 BRIEF, LONGEST = 14, 300  # words and characters of a request that may speak of an earlier result
-_SHORT = 10  # words of one that says no more than its calculation
+_SHORT = 13  # words of one that says no more than its calculation
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
 # Words for the last result, and beginnings that leave it out.
 _THAT = re.compile(
@@ -39,6 +40,12 @@ _ALONE = re.compile(
     r"(?P<what>difference|ratio|gap|increase|decrease|(?:percent(?:age)?|%) (?:change|increase|growth|difference"
     r"|rise|drop|decrease)"
     r"|(?:change|increase|growth|difference|rise|drop|decrease) (?:in|as a?) ?(?:percent|%|per cent)"
+    r"|(?:difference|change|increase|decrease|growth|rise|drop) in (?:dollars|euros|pounds|money|numbers|absolute"
+    r" (?:terms|numbers))"
+    r"|(?:is|was) (?:that|it|this) (?:up|more|higher|an? increase|a gain) or (?:down|less|lower|an? decrease|a loss)"
+    r"(?:,? (?:and )?by how (?:much|many))?"
+    r"|how (?:much|many) (?:more|less|higher|lower|extra|fewer) (?:is|was|are|were|would) (?:that|it|they|this)(?: be)?"
+    r"(?: now| than before| then| a (?:year|month))?"
     r"|together|combined|both together|all together|both|(?:how many|how much|by how many) (?:percent|per cent"
     r"|%) (?:more|less|higher|lower|bigger|smaller) (?:is|was) (?:that|it)|by how (?:much|many)(?: percent"
     r"| per cent|%)?"
@@ -83,18 +90,31 @@ def references(text: str, past: Past) -> list[Spoken]:
     """Where a request speaks of earlier results. After a table was asked, what is plainly a calculation alone does."""
     if len(text) > LONGEST or len(text.split()) > BRIEF or not past.numbers or not past.fresh:
         return []
+    if past.columns and _DRAWN.search(text):
+        return []
     cued = past.last == "python"
     last = [n for n, _ in past.numbers][-2:]
+    if spoken := _named(text, past):
+        return spoken
     if len(last) == 2:
         if found := _PAIR.search(text):
             return [Spoken(found.start() + (found[0][:1] == " "), found.end(), tuple(last))]
         found_two = {k: m for m in _ORDINAL.finditer(text) for k, v in m.groupdict().items() if v}
         if len(found_two) == 2:
             return [Spoken(m.start(), m.end(), (last[k == "b"],)) for k, m in found_two.items()]
+        if len(found_two) == 1 and _TIMES_AS.search(text):
+            ((k, m),) = found_two.items()
+            return [Spoken(m.start(), m.end(), (last[k == "b"],)), _after(text, last[k != "b"])]
         if (found := _ALONE.search(text)) and (not cued or past.alike()):
-            end = len(text.rstrip(" ?.!"))
-            return [Spoken(end, end, tuple(last), " of " if "together" not in text else " ")]
-    if cued and not _CUE.search(text) and not _measured(text, past) and not _LEFT_OUT.match(text):
+            return [replace(_after(text, *last), before=" of " if "together" not in text else " ")]
+    if _LEFT.search(text) and (whole := _whole(past)):
+        return [_after(text, whole, last[-1])]
+    if (
+        cued
+        and (_DRAWN.search(text) or not _CUE.search(text))
+        and not _measured(text, past)
+        and not _LEFT_OUT.match(text)
+    ):
         return []
     if cued and re.search(_PERCENT, text) and not re.search(r"\d", text):
         return []  # of all rows, which the table tells
@@ -106,20 +126,65 @@ def references(text: str, past: Past) -> list[Spoken]:
     return []
 
 
+def _named(text: str, past: Past) -> list[Spoken]:
+    """Two results that are named; one beside the last, which is told by ``that`` or left out."""
+    numbers = [n for n, _ in past.numbers]
+    if len(past.labels) != len(numbers):
+        return []
+    found = [Spoken(a, b, (n,)) for a, b, n in named(text, past.labels, numbers, past.columns)]
+    if len(found) != 1:
+        return found
+    that = next((m for m in _THAT.finditer(text) if m[0].strip()), None)
+    return [*found, Spoken(that.start(), that.end(), (numbers[-1],)) if that else _after(text, numbers[-1])]
+
+
+def _after(text: str, *numbers: str) -> Spoken:
+    """Numbers that are meant and not spoken of: they stand behind the text."""
+    end = len(text.rstrip(" ?.!"))
+    return Spoken(end, end, numbers, " ")
+
+
+def _whole(past: Past) -> str:
+    """The number that the last one is a part of, or was taken for: it stands in its calculation; empty without one."""
+    expression = past.sums[-1]
+    before = past.numbers[-2][0] if len(past.numbers) > 1 else ""
+    part, of = float(past.numbers[-1][0]), re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.%])", expression)
+    if before and (before in expression or not expression):
+        return before if float(before) > part else ""
+    return of[0] if "%" in expression and len(of) == 1 else ""
+
+
+# What a thing is worth, and how many of the last number fit into it.
+_ONE = r"(?:each|every|one|per)(?: (?:of (?:them|those|these)|[a-z]+))?"
+_WORTH, _ROOM = r"costs?|sells for|goes for|earns|brings(?: in)?|weighs", r"covers|holds|takes|fits|seats|carries|lasts"
+_DOES = rf"{_WORTH}|{_ROOM}"
+_EACH_IS = rf"\b(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_WORTH}))\b"
+_HOLDS = re.compile(rf"\b(?:{_ONE}|an? [a-z]+) (?:{_ROOM})\b.*\bhow many\b")
+_DRAWN = re.compile(r"(?i)\b(?:re)?(?:plot|draw|chart|graph|diagram|visuali[sz]e|bars?|pie|lines?|scatter)\w*\b")
+_LEFT = re.compile(
+    r"(?i)^(?:(?:and|so|then|ok|now),? )*(?:(?:what(?:'s|s)?|how much(?: money)?)(?: is| would be| will be)?"
+    r"|(?:what|how much) (?:do|would|will) (?:i|we|they) have)"
+    r" (?:then )?(?:still )?(?:left|remain\w*|the (?:rest|remainder))\b|^(?:and )?(?:the rest|the remainder)\b"
+)
+_TIMES_AS = re.compile(r"(?i)\bhow many times\b|\btimes (?:as|more|bigger|larger|higher)\b")
+# What a share or a change is of stands behind these.
+_BASE = re.compile(r"(?i)\b(?:of|from|than|over)(?: (?:all|the|those|these|that|what|in|was|were|what we|our|my))*\s*$")
 _CUE = re.compile(
     rf"(?i)\bhal(?:f|ve)\b|\bdoubled?\b|\btwice\b|\btriple\b|\bthird of\b|\bquarter of\b|{_PERCENT} of|\bof \d"
     r"|\d ?%|\btimes\b|\bdivid|\bmultipl"
     r"|\bplus \d|\bminus \d|\bsubtract|\badd \d|\bsquared?\b|\bsquare root\b|\bconvert\b|\b(?:in|to"
     rf"|into) {_CURRENCY} at\b|\bround"
     rf"|\bsplit (?:it |that )?(?:between|among|by \d)|\bshared?\b|\bat \d|\bas a {_PERCENT}"
+    r"|\b(?:over|for) \d+ (?:years|months|weeks|days|nights|hours)\b"
     r"|\beach\b|\bapiece\b|\ba piece\b|\bper (?:person|head)\b"
 )
 _LEFT_OUT = re.compile(
     rf"(?i)(?:(?:and|now|then|ok|so|what(?:'s| is)),? )*(?=(?:as (?:a )?{_PERCENT}|in {_CURRENCY} at|half\b(?! of)"
     r"|doubled|halved|squared|tripled"
-    r"|rounded|with (?:another |a further )?\d|(?:multiply|divide) by \d|(?:add|subtract|take (?:away|off)|less"
-    r"|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?(?:square"
-    r"|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
+    r"|rounded|with (?:another |a further |an? \w+ of )?\d|(?:if )?"
+    rf"(?:{_ONE} (?:is|was)|(?:{_ONE}|an? [a-z]+) (?:{_DOES})) \d|(?:multiply|divide) by \d|(?:add|subtract"
+    r"|take (?:away|off)|less|deduct|knock off|take) \d[\d.,]*%?(?: (?:off|away|from (?:that|it)))?[\s.?!]*$|(?:the )?"
+    r"(?:square|cube) root[\s?!.]*$|split (?:between|among|by)|divided\b|at \d))"
 )
 
 
@@ -129,7 +194,10 @@ def _measured(text: str, past: Past) -> re.Match[str] | None:
     units = [p for p in pieces(text) if p.unit]
     if not unit or len(units) != 1 or units[0].unit in (unit, ""):
         return None
-    return _IN_UNIT.match(f"{text[: units[0].start]}|") if not text[units[0].end :].strip(" ?.!") else None
+    rest = re.sub(
+        r"(?i)^\s*(?:is|are|was|were|does|would) (?:that|it|they|those)(?: be| make)?", "", text[units[0].end :]
+    )
+    return _IN_UNIT.match(f"{text[: units[0].start]}|") if not rest.strip(" ?.!") else None
 
 
 def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:
@@ -142,11 +210,14 @@ def reckoned(text: str, past: Past, spoken: Sequence[Spoken]) -> str:
     numbers = [(one.value, bool(re.match(rf"(?i)\s?{_PERCENT}", text[one.end :]))) for one in free]
     if not spoken:
         return _other(text, past, numbers)
-    named = [_bracketed(n) for s in sorted(spoken, key=lambda s: s.start) for n in s.numbers]
-    if len(named) == 2:
-        return _of_two(text, named, len(spoken) == 2) if not numbers else ""
+    told = [_bracketed(n) for s in sorted(spoken, key=lambda s: s.start) for n in s.numbers]
+    if len(told) == 2:
+        if _LEFT.search(text):
+            return f"{told[0]} - {told[1]}"
+        based = len(spoken) == 2 and _BASE.search(text[: min(s.start for s in spoken)]) is not None
+        return _of_two(text, told[::-1] if based else told, len(spoken) == 2) if not numbers else ""
     first = bool(free) and free[0].end <= spoken[0].start and spoken[0].end > spoken[0].start
-    return _of_one(text, named[0], numbers, past.numbers[-1][1], first)
+    return _of_one(text, told[0], numbers, past.numbers[-1][1], first)
 
 
 def _bracketed(number: str) -> str:
@@ -156,13 +227,13 @@ def _bracketed(number: str) -> str:
 def _of_two(text: str, named: Sequence[str], ordered: bool) -> str:
     a, b = named
     low = text.lower()
-    percent = re.search(_PERCENT, low)
+    percent = re.search(rf"{_PERCENT}|\b(?:share|proportion|fraction|portion)\b", low)
+    if re.search(r"\bratio\b", low) or _TIMES_AS.search(low):
+        return f"{a} / {b}"
     if ordered:  # the one than the other
         a, b = b, a
     if re.search(r"\b(?:average|mean|avg)\b", low):
         return f"({a} + {b}) / 2"
-    if re.search(r"\bratio\b", low):
-        return f"{b} / {a}" if ordered else f"{a} / {b}"
     if percent and ordered and re.search(r"\bof\b", low) and not (_GREW.search(low) or _DOWN.search(low)):
         return f"{b} / {a} * 100"
     if percent and (_DOWN.search(low) and not _GREW.search(low)):
@@ -171,13 +242,15 @@ def _of_two(text: str, named: Sequence[str], ordered: bool) -> str:
         return f"({b} - {a}) / {a} * 100"
     if percent:
         return ""
+    if re.search(r"\b(?:up|more|higher|an? increase|a gain) or\b", low):
+        return f"abs({a} - {b})"
     if re.search(r"\bdifferen\w*|\bgap\b|\bapart\b|\bdiffer\b", low):
         return f"abs({a} - {b})"
     if re.search(r"\bproduct\b|\bmultipl", low):
         return f"{a} * {b}"
     if re.search(r"\b(?:add|adding|sum|together|combined|total|altogether|in all|come to)\b", low):
         return f"{a} + {b}"
-    if re.search(r"\b(?:how much|increase|decrease|rise|drop)\b", low) and not re.search(r"\btimes\b", low):
+    if re.search(r"\b(?:how (?:much|many)|increase|decrease|rise|drop)\b", low) and not re.search(r"\btimes\b", low):
         if _DOWN.search(low) and not _GREW.search(low):
             return f"{a} - {b}"
         return f"{b} - {a}" if _GREW.search(low) else ""
@@ -187,6 +260,8 @@ def _of_two(text: str, named: Sequence[str], ordered: bool) -> str:
 def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, first: bool = False) -> str:
     """``first``: the number stands before what stands for the result, and is what is divided or taken from."""
     low = text.lower()
+    if re.search(r"\bround", low) and (not numbers or re.search(r"\bdecimal|\bplaces?\b|\bdigits?\b|\bd\.?p\b", low)):
+        return f"round({r}, {numbers[0][0]})" if numbers else f"round({r})"
     if not numbers:
         found = next((made for pattern, made in _PLAINLY if re.search(pattern, low)), "")
         return found.format(r) if found else _converted(text, r, unit)
@@ -205,18 +280,26 @@ def _of_one(text: str, r: str, numbers: Sequence[tuple[str, bool]], unit: str, f
         return f"{r} / {k} * 100"
     if re.search(_PERCENT, low):
         return ""
+    if _HOLDS.search(low) or (re.search(r"\bhow long\b.*\bat \d", low) and unit):
+        return f"{r} / {k}"
     if re.search(
-        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|\bat \S+ (?:each|apiece|a piece)\b"
-        r"|\beach (?:costs|is)",
+        rf"\b(?:in|to|into) {_CURRENCY} (?:at|with)\b|\btimes\b|\bmultipl|{_EACH_IS}"
+        r"|\bat \S+ (?:\w+ )?(?:each|apiece|an? \w+|per \w+)\b",
         low,
     ):
-        return f"{r} * {k}"
-    if re.search(r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d", low):
+        return f"{r} * {k} / 100" if re.search(r"\d ?(?:cents?|pence|p)\b", low) else f"{r} * {k}"
+    if re.search(
+        r"\bdivid|\bsplit\b|\bshar|\bbetween \d+ (?:people|persons|of us|friends)|\bper \d"
+        r"|\b(?:over|for) \d+ (?:years|months|weeks|days|nights|hours)\b",
+        low,
+    ):
         turned = first and re.search(r"\bdivided? \S+ by\b|\d \S*divided by\b", low)
         return f"{k} / {r}" if turned else f"{r} / {k}"
     if re.search(r"\b(?:minus|subtract|take|less|without|deduct|remove)\b", low):
         turned = re.search(r"from \d", low) or (first and re.search(r"\d minus\b", low))
         return f"{k} - {r}" if turned else f"{r} - {k}"
+    if re.search(r"\bhow much of \d.* (?:is|will be|would be|remains) ?(?:left|over)?", low):
+        return f"{k} - {r}"
     if re.search(r"\b(?:plus|add)\b", low):
         return f"{r} + {k}"
     return ""

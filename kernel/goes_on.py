@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from llmos.kernel.acts import Past
 from llmos.kernel.earlier import Spoken, reckoned
 from llmos.kernel.going import going
+from llmos.kernel.heard import without
 from llmos.kernel.mentions import said, wanted
+from llmos.kernel.restated import restated
 from llmos.kernel.slots import Column, mentioned
 from llmos.kernel.turns import Turn
 from llmos.kernel.verbs import Misspelt, spell
@@ -23,10 +25,12 @@ def goes_on(turn: Turn, columns: Sequence[Column], past: Past, spoken: Sequence[
         return "calculator", expression
     if act is None or spoken:
         return "", ""
-    named = {n: wanted(turn.request, said(turn.request, c.values)) for n, c in enumerate(columns, 1)}
-    if past.last != "python" and not (mentioned(turn.bare, columns) or any(named.values())):
+    text = restated(turn.request, columns, act)
+    bare = turn.bare if text == turn.request else without(text, columns, "_")
+    named = {n: wanted(text, said(text, c.values)) for n, c in enumerate(columns, 1)}
+    if past.last != "python" and not (mentioned(bare, columns) or any(named.values())):
         return "", ""
-    told = going(turn.request, turn.bare, columns, {n: v for n, v in named.items() if v}, act)
+    told = going(text, bare, columns, {n: v for n, v in named.items() if v}, act, past.acts)
     try:
         spell(told, columns)
     except Misspelt:

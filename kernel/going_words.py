@@ -14,13 +14,20 @@ regarding region right row rows same say see show since so sorry sort span speci
 than thank thanks that that's thats the their them then there there's these they thing things this those through till
 time timeframe to too try until up us use value values wait want was we well were what what's whats when where which
 who whole whos whose will with within would yeah year years yes you your
+beside besides brought compare compared counted earned every lost
+measured made paid picked produced recorded scored seen sold spent taken used went won zoom
 """
 FILLERS = frozenset(_FILLERS.split())
 _COLORS = (
     "red|green|blue|orange|purple|black|pink|brown|gr[ae]y|teal|navy|gold|yellow|violet|turquoise|magenta|cyan|maroon"
     "|crimson|olive|lime|indigo|salmon|coral|tomato|orchid|khaki|lavender|beige|silver|steelblue|darkgreen|darkblue"
 )
-COLORS = re.compile(rf"(?i)\b(?:{_COLORS})\b")
+COLORS = re.compile(rf"(?i)\b(?:(?P<shade>dark|light|deep|pale|bright) ?)?(?P<plain>{_COLORS})\b")
+# Those that there are by a name of their own.
+SHADES = frozenset(
+    [f"dark{c}" for c in ("blue", "cyan", "gray", "green", "grey", "magenta", "orange", "red", "salmon", "turquoise")]
+    + [f"light{c}" for c in ("blue", "coral", "cyan", "gray", "green", "grey", "pink", "salmon", "yellow")]
+)
 MEANS = {
     r"\b(?:average|averages|avg|averaged|mean|means|typical|typically)\b": "mean",
     r"\bmedian\b": "median",
@@ -54,7 +61,9 @@ HOW = re.compile(
 THOSE = re.compile(r"(?i)\b(?:of (?:those|these|them)|those|these|them|among (?:those|these|them))\b")
 ITS = re.compile(r"(?i)\b(?:its|it|his|her|their|they|he|she|that (?:one|[a-z]+)|the same one)\b")
 BESIDE = re.compile(
-    r"(?i)\b(?:add|also|too|as well|along ?side|in addition|together|both|plus|with it|beside|next to)\b"
+    r"(?i)\b(?:add|also|too|as well|along ?side|in addition|together|both|plus|with it|beside|next to"
+    r"|compared? (?:it |that )?(?:with|to)|(?:in|into|on)(?:to)? the same (?:graph|chart|plot|picture|figure"
+    r"|diagram))\b"
 )
 AGAIN = re.compile(
     r"(?i)\b(?:undo|revert|trend\w*|regression|extrapolat\w*|extend|continue|smooth\w*|rolling|moving|titles?|heading"
@@ -71,8 +80,36 @@ ORDER = re.compile(
 _N = r"\d{1,3}"
 TOP = re.compile(
     rf"(?i)\b(?:(?:top|best|first|largest|highest|biggest|(?P<low>bottom|worst|lowest|smallest)) (?P<n>{_N})"
-    rf"|(?P<m>{_N}) (?:largest|highest|biggest|best|most|tallest))\b"
+    rf"|(?P<m>{_N}) (?:largest|highest|biggest|best|most|tallest|(?P<least>worst|lowest|smallest|cheapest|fewest)))\b"
 )
+ORDINALS = {"second": 2, "2nd": 2, "next": 2, "runner-up": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5,
+            "5th": 5}  # fmt: skip
+NTH = re.compile(
+    rf"(?i)\b(?P<n>{'|'.join(ORDINALS)})(?:[- ](?:[a-z]+est|most|best|worst|least|one|place))?(?=[\s?.!]*$| )"
+)
+CORRELATED = re.compile(r"(?i)\bcorrelat\w*")
+SHARE = re.compile(r"(?i)\b(?:per ?cent(?:age)?|pct|share|proportion|fraction)\b|%")
+BEYOND = re.compile(
+    r"(?i)\b(?:(?P<more>above|over|beat|(?:more|higher|greater|bigger|better) than)|(?P<less>below|under|(?:less|lower"
+    r"|fewer|smaller|worse) than)) (?P<what>that|it|this|(?:the )?(?:average|mean|median)"
+    r"|\d[\d.,]*)\b"
+)
+EVERYTHING = re.compile(
+    r"(?i)\b(?:all|every|entire|whole|full) (?:of )?(?:the |it |them )*(?:years?|months?|days?|weeks?|data|rows|table"
+    r"|period|range|lot)\b"
+    r"|\beverything\b|\b(?:without|remove|drop|no) (?:the |that |any )?filters?\b"
+)
+# What is put into the last chart, whatever was asked since.
+INTO = re.compile(
+    r"(?i)\b(?:put|add|include|draw)\b.*\b(?:in|into|to|on) (?:there|it|(?:the|that|this) (?:same )?(?:chart|plot|graph"
+    r"|picture|figure|diagram))\b"
+)
+BACK = re.compile(
+    r"(?i)\b(?:back|return|again|revert|restore)\b.*\b(?:(?P<first>first|original|initial)|(?P<last>previous|last|earlier"
+    r"|one before))\b(?=.*\b(?:chart|plot|graph|diagram|picture|figure|one|version)\b)"
+)
+BESIDES = re.compile(r"(?i)\b(?:side by side|next to each other|in one|show)\b")
+BOTH = re.compile(r"(?i)\b(?:both|the two)\b")
 KINDS = [
     (re.compile(r"(?i)\bhorizontal\w*|\bsideways|\bbarh\b|\blying bars"), "barh"),
     (re.compile(r"(?i)\bbars?\b|\bcolumn (?:chart|graph|plot)|\bbar(?:chart|graph|plot)|\bvertical"), "bar"),
@@ -91,14 +128,21 @@ CHART_WORDS = re.compile(
 )
 # What of a request is explained by its class, and no value.
 CLASSES = re.compile(
-    "|".join(
-        [
-            *(p for p in MEANS),
-            *(f"(?:{r.pattern.removeprefix('(?i)')})" for r in (LARGE, SMALL, MAX, TOP, ORDER, COUNTED)),
-        ]
-    ).replace("(?P<low>", "(?:").replace("(?P<n>", "(?:").replace("(?P<m>", "(?:")
+    re.sub(
+        r"\(\?P<\w+>",
+        "(?:",
+        "|".join(
+            [
+                *(p for p in MEANS),
+                *(
+                    f"(?:{r.pattern.removeprefix('(?i)')})"
+                    for r in (LARGE, SMALL, MAX, TOP, ORDER, COUNTED, COLORS, NTH)
+                ),
+            ]
+        ),
+    )
     + "|" + "|".join(p.pattern.removeprefix("(?i)") for p, _ in KINDS)
-    + rf"|\b{_SAID}\b|\b(?:{_COLORS})\b|\blog(?:arithmic)?\b|\bscale\b|\bbelong\w*|\bleads?\b"
+    + rf"|\b{_SAID}\b|\blog(?:arithmic)?\b|\bscale\b|\bbelong\w*|\bleads?\b"
     r"|\b(?:high|low|big|large|old|tall|heavy|far|fast|deep|hot|cold)\b"
     r"|\bonwards?\b|\bpeaks?\b|\bversion\b|\bformat\b|\bform\b|\bcolou?r\b|\bitem\b|\bstart\w*|\brestrict\w*"
     r"|\blimit\w*|\bkeep\b|\bchange\b|\bswitch\b|\bturn\b|\bcase\b"

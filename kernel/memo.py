@@ -15,6 +15,16 @@ SAY = "say"
 _UNKNOWN = re.compile(r"I do not know|You have not told|I cannot remember")
 _LOOKS = ("table", "change", "image")  # kinds of what asks for something other than words
 _LIKELY = 0.5  # how like a request such an example has to be
+_NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w-])")
+# What is told with a number, where a request reckons with it.
+_MINE = re.compile(
+    r"(?i)\b(?:my|our) (?:[a-z]+ ){0,2}?[a-z]+(?=[\s?.!,]*$|[?.!,*/+]| (?:is|was|be|left|in|by|into|and|with|if|would"
+    r"|to|for|then|among|between|plus|minus|times|divided|per|after|please|[-*/+])(?!\w))"
+)
+_RECKONS = re.compile(
+    r"(?i)\d ?%|\bper ?cent|\b(?:plus|minus|times|divided|multipl\w+|add|subtract|half|double|twice|left|remain\w*"
+    r"|split|share|third|quarter)\b|[*/+]"
+)
 _SPELLED = re.compile(r"[@~&]\d")
 
 
@@ -50,6 +60,16 @@ class Memo:
             return ""
         # What was not told is not kept in mind.
         return self._recalled(turn, answer) or (UNKNOWN if answer == NOTED else "")
+
+    def filled(self, request: str) -> str:
+        """The request with the numbers that were told in place of what names them: 20% of my rent."""
+
+        def number(found: re.Match[str]) -> str:
+            told = noted.answering(found[0], self._noted, 1.0)
+            numbers = _NUMBER.findall(told)
+            return numbers[0] if len(numbers) == 1 else found[0]
+
+        return _MINE.sub(number, request) if self._noted and _RECKONS.search(request) else request
 
     def _recalled(self, turn: Turn, answer: str) -> str:
         surely, told = answer == UNTOLD, [*self._said, *self._noted]

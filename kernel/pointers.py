@@ -66,8 +66,7 @@ class Pointers:
         for n, value in enumerate(aliases.turn.values, 1):
             if value not in aliases.turn.whole:
                 self._signs[kind_of(value)].append(n)
-        self._examples = [kind for kind, _ in aliases.turn.examples]
-        self._likeness = aliases.turn.likeness
+        self._examples, self._likeness = [kind for kind, _ in aliases.turn.examples], aliases.turn.likeness
         told = aliases.turn.told
         spoken = {n: wanted(told, said(told, c.values)) for n, c in enumerate(self._columns, 1)}
         self._linked = {n: values for n, values in spoken.items() if values}
@@ -85,6 +84,8 @@ class Pointers:
         # The groups that are named as such: for each shop, per year.
         each = [(word.lower(), int(n)) for word, n in _EACH.findall(aliases.turn.told)]
         self._each = [n for word, n in each if n not in numbers or (word != "by" and len(numbers) > 1)]
+        texts = [n for n in self._each if self._columns[n - 1].kind == "text"]
+        self._dated += [n for n in texts if not self._columns[n - 1].repeats]
         self._times = [n for n, c in enumerate(self._columns, 1) if c.kind in TIMES]
         self._pair = numbers if against else []
         self._beside = {f"#{n}" for n in numbers} if len(numbers) > 1 and not against else set()
@@ -215,8 +216,7 @@ class Pointers:
             if at.verb in CHARTS and self._chart:
                 fits = self._again(at) or fits
             fits = [n for n in fits if at.role != "n" or n not in self._dated] or fits
-            grouped = "c" in FIXED.get(at.verb, ("",))[0]
-            if at.role == ("c" if grouped else "x") and at.verb != "scatter":
+            if at.role == ("c" if "c" in FIXED.get(at.verb, ("",))[0] else "x") and at.verb != "scatter":
                 # Groups are lines over time, or bars.
                 each = [n for n in self._each if n not in at.used]
                 fits = [n for n in each if at.verb not in LINED or not self._times or n in self._times] or fits

@@ -36,6 +36,8 @@ _COMMON = frozenset(
         "per",
         "the",
         "to",
+        "was",
+        "were",
         "with",
     ]
 )

@@ -29,6 +29,9 @@ _LESS = re.compile(r"(?i)\b(?:below|under|before|less|fewer|lower|smaller|earlie
 _MORE = re.compile(r"(?i)\b(?:above|over|after|more|higher|larger|bigger|later|at least|since|exceed\w*|beyond)\b")
 _OTHER_SIDE = {"above": "below", "over": "under", "below": "above", "under": "over"}
 _SECOND = re.compile(r"(?i)\b(?:second|2nd)[ -](?:most|best|\w+est)\b|\brunner[ -]?up\b")
+_RANKED = re.compile(
+    r"(?i)\b(?:rank(?:ing)?|league table|standings|in (?:descending )?order of|(?:sort|order)(?:ed)? (?:all|the|by))\b"
+)
 _BETWEEN = re.compile(r"(?i)\bdifferen\w+|\bgap\b|\bthan\b|\bcompared\b|\bminus\b|\bless than\b")
 _MEAN = re.compile(r"(?i)\b(?:average|avg|mean|typical\w*)\b")
 _NAMED = re.compile(r"(?i)\b(?:who|whose|which|when|what)\b")
@@ -70,6 +73,8 @@ def turned(verb: str, request: str, known: Known) -> str:
         verb = _OTHER_SIDE[verb]
     if (known.named or known.things) and verb in ("highest", "lowest") and (_NAMED.search(request) or known.things):
         verb = {"highest": "most", "lowest": "least"}[verb]
+    if verb in ("most", "best", "names", "highest") and _RANKED.search(request):
+        verb = "sort"
     if _SECOND.search(request) and verb in ("most", "highest", "best", "growth"):
         verb = "second"
     if not known.amount:

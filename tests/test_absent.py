@@ -20,6 +20,8 @@ needs_weights = pytest.mark.skipif(bool(unavailable()), reason="the embedder is 
         ("plot the humidity by #2", "humidity"),
         ("what is the average salary?", "salary"),
         ("#3 against rainfall", "rainfall"),
+        ("which #2 has the most sea urchins?", "sea urchins"),
+        ("plot the crossword scores by #2", "crossword scores"),
     ],
 )
 def test_a_noun_that_no_column_is_like_is_missing(told: str, noun: str) -> None:
@@ -38,6 +40,9 @@ def test_a_noun_that_no_column_is_like_is_missing(told: str, noun: str) -> None:
         "how many passengers are there",
         "I'd like to see #3",
         "draw price levels",
+        "which #2 has the most? a bar graph would be lovely",
+        "the highest of all",
+        "plot it nicely for my notice board",
     ],
 )
 def test_what_is_vague_or_another_name_is_not(told: str) -> None:
