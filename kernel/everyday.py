@@ -107,6 +107,13 @@ _LIQUIDS = (
 )
 _WEIGHTS = "grams gram g kg kilos kilo kilograms kilogram pounds pound lb lbs ounces ounce oz stone"
 _MEASURES = tuple(frozenset(names.split()) for names in (_LIQUIDS, _WEIGHTS))
+_SOLVES = re.compile(
+    rf"(?:is|are) (?P<of>[^?=]+=[^?=]+?) (?:solved|satisfied) (?:by|for|with|when)"
+    rf" (?P<name>[a-z]) ?= ?(?P<value>-?{_N})\W*"
+    rf"|(?:is|does|do|would|will) (?P<name2>[a-z]) ?= ?(?P<value2>-?{_N})"
+    rf" (?:(?:an?|the) (?:solution|root) (?:of|to|for)"
+    r"|solves?|satisf(?:y|ies)|work (?:in|for)|fit) (?:the equation )?(?P<of2>[^?=]+=[^?=]+?)[?.! ]*"
+)
 _IN = re.compile(
     r"(?:(?:so|hi|hey|please|pls|tell me|ok|um|and) )*how many (?P<to>[a-z]+)(?: (?:is|are|there|does|do"
     r"|it|in|to|make|makes"
@@ -130,6 +137,7 @@ def everyday(request: str, today: date) -> Sum | None:
         or _measure(digits)
         or _exchange(digits)
         or _feast(text, today)
+        or _solves(text)
     )
 
 
@@ -258,3 +266,14 @@ def _feast(text: str, today: date) -> Sum | None:
             then = then if then >= today else date(today.year + 1, month, day)
             return Sum(f"days until {then}", f"It is {{result}} until {then.day} {then:%B %Y}.")
     return None
+
+
+def _solves(text: str) -> Sum | None:
+    found = _SOLVES.fullmatch(text)
+    if not found:
+        return None
+    equation, name, value = (found[k] or found[f"{k}2"] for k in ("of", "name", "value"))
+    put = re.sub(rf"(?<![a-z]){name}(?![a-z])", f"({value})", equation)
+    if put == equation or re.search(r"[a-z]{2}", put):
+        return None
+    return Sum(put, f"That {name} = {value} solves {equation} is {{result}}.")

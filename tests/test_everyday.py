@@ -36,6 +36,9 @@ TODAY = date(2026, 11, 28)
         ("how many teaspoons make a tablespoon", "3 teaspoons"),
         ("100 usd at 0.92", "92"),
         ("convert 100 usd to eur at a rate of 0.92", "92"),
+        ("is 3x + 5 = 20 solved by x = 6?", "false"),
+        ("Is x = 5 a solution of 3x + 5 = 20?", "true"),
+        ("does y = -2 satisfy y^2 + y = 2", "true"),
     ],
 )
 def test_the_words_fix_the_formula(request_: str, answer: str) -> None:
