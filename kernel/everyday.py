@@ -36,6 +36,10 @@ _OTHER_LOAN = re.compile(
 _SAVED = re.compile(
     r"\b(?:sav\w+|put\w*|pay(?:ing)? in|deposit\w*|invest\w*|set(?:ting)? aside|stash\w*|contribut\w+)\b"
 )
+_YEARLY = re.compile(
+    r"(?:%|per ?cent|pct) ?(?:interest )?(?:(?:an?|per|each|every) (?:year|month)|yearly|monthly)"
+    r"|\bcompound\w* (?:\w+ly)?"
+)
 _EVERY = re.compile(r"\b(?:an?|each|every|per) (week|month|quarter|year)\b|\b(week|month|quarter|year)ly\b")
 _TIMES = {"week": 52, "month": 12, "quarter": 4, "year": 1}
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d)(?::([0-5]\d))?(?![\d:])")
@@ -173,7 +177,7 @@ def _loan(text: str) -> Sum | None:
 
 
 def _savings(text: str) -> Sum | None:
-    every = [*_EVERY.finditer(_RATE.sub(" ", re.sub(r"% ?(?:a|per) year", "%", text)))]
+    every = [*_EVERY.finditer(_RATE.sub(" ", _YEARLY.sub(" ", text)))]
     found = _interest(text) if _SAVED.search(text) and len(every) == 1 else None
     if not found or _LOAN.search(text) or float(found[1]) == 0:
         return None
