@@ -34,7 +34,7 @@ from llmos.kernel.parts import SAID, parted
 from llmos.kernel.recall import Recalled
 from llmos.kernel.scene import LACKING, SCENE, TOOL, Scene, scene
 from llmos.kernel.slots import TIMES, Column, mentions
-from llmos.kernel.telling import among, changed, each, latest, own_words, quoted, topic
+from llmos.kernel.telling import among, changed, done, each, latest, own_words, quoted, topic
 from llmos.kernel.turns import MOST, Examples, Turn
 from llmos.kernel.types import Malformed, Message, Part, Source, ToolCall
 from llmos.kernel.verbs import ASKED, CHARTS, DRAWS, Misspelt, gist, loaded, spell, verbs
@@ -200,8 +200,8 @@ class Aliases:
         codes = [str(c.arguments.get("code", "")) for c in message.calls if isinstance(c, ToolCall)]
         self._topic = next(filter(None, map(topic, codes[::-1])), self._topic)
         calls = tuple(c if isinstance(c, Malformed) else self._written(c) for c in message.calls)
-        done = {c.id: str(c.arguments.get("code", "")) for c in calls if isinstance(c, ToolCall)}
-        self._done = done if len(calls) == 1 else {}
+        did = {c.id: done(c) for c in calls if isinstance(c, ToolCall)}
+        self._done = did if len(calls) == 1 else {}
         self.turn.called |= bool(calls)
         for code in self._done.values():
             if chart := _CHART.match(code):

@@ -8,12 +8,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from llmos.kernel.clocks import clocks
 from llmos.kernel.config import WEIGHTS
 from llmos.kernel.conversions import conversion
+from llmos.kernel.everyday import everyday
 from llmos.kernel.honest import Facts
 from llmos.kernel.literals import literals
 from llmos.kernel.ranker import Ranker
@@ -66,7 +68,7 @@ class Memory:
         self._found = lru_cache(maxsize=256)(self._find)
 
     def __call__(self, turn: Turn) -> Sequence[Recalled]:
-        return self._found(turn.gist, turn.kinds, tuple(turn.values), turn.request)
+        return self._found(turn.gist, turn.kinds, tuple(turn.values), turn.request, date.today())
 
     @cached_property
     def recall(self) -> Recall:
@@ -83,7 +85,9 @@ class Memory:
         """The ranker in the same folder, where it can be had."""
         return Ranker.load(self._path.with_name(RANKER), self.recall)
 
-    def _find(self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str) -> tuple[Recalled, ...]:
+    def _find(
+        self, told: str, kinds: tuple[str, ...], values: tuple[str, ...], request: str, today: date
+    ) -> tuple[Recalled, ...]:
         found = likely(self.recall, told, kinds, values, ranker=self.ranker, request=request)
         near = self.facts.honest(told, found)
         # What is a calculation in words and nothing else needs no likeness; one that goes on from a result is none.
@@ -91,6 +95,10 @@ class Memory:
         # Times of days that are named are for dates.
         made = reckoned(request, "table" in kinds) or ("" if "~" in told else clocks(request)) if alone else ""
         sure = [Recalled(Taught("calculator", told, made), made, 1.0)] if made else []
+        if not sure and (known := everyday(request, today)) and "#" not in told:
+            kind, answer = ("calculator", known.expression) if known.expression else ("say", known.says)
+            says = known.says if known.expression else ""
+            sure = [Recalled(Taught(kind, told, answer), answer, 1.0, says)] if kind in kinds else []
         return tuple([*sure, *near][:MOST])
 
 

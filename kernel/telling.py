@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from llmos.kernel.types import Message, Part
+from llmos.kernel.types import Message, Part, ToolCall
 
 _TITLE = re.compile(r"""title\(\s*(['"])(.+?)\1""")
 _LOADED = re.compile(r"""load\(\s*(['"])(.+?)\1""")
@@ -45,6 +45,11 @@ def topic(code: str) -> str:
     if found is None:
         return ""
     return " ".join(re.findall(r"[^\W_]+", re.sub(r"\.\w+$", "", found[2].rsplit("/", 1)[-1])))
+
+
+def done(call: ToolCall) -> str:
+    """What a call runs or computes; empty for one that does neither."""
+    return str(call.arguments.get("code") or call.arguments.get("expression") or "")
 
 
 def latest(messages: Sequence[Message]) -> list[Message]:

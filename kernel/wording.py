@@ -38,6 +38,15 @@ _NAMED = re.compile(r"(?i)\b(?:who|whose|which|when|what)\b")
 _AMOUNT = re.compile(r"(?i)\b(?:how (?:much|many|far)|totals?|sum|bill|altogether|all in all|in all|overall|add up)\b")
 
 
+# What somebody does adds up over the rows that are theirs; the highest of a level does not.
+_ADDS_UP = re.compile(
+    r"(?i)\b(?:sold|sells?|earn\w*|made|makes?|brought|brings?|spent|spends?|scor\w+|produc\w+|ship\w*|us(?:ed?|es)"
+    r"|consum\w+|order\w*|bought|buys?|paid|pays?|generat\w+|collect\w*|rais\w+|lost|loses?|wins?|won|deliver\w*|caught)\b"
+    r".*\b(?:most|least|fewest)\b"
+)
+_ONCE = re.compile(r"(?i)\b(?:single|once|ever|record|in (?:an?|one)|on (?:an?|one)|expensive|recent\w*|often)\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What a request speaks of.
@@ -75,6 +84,8 @@ def turned(verb: str, request: str, known: Known) -> str:
         verb = {"highest": "most", "lowest": "least"}[verb]
     if verb in ("most", "best", "names", "highest") and _RANKED.search(request):
         verb = "sort"
+    if known.named and known.repeats and known.amount and _ADDS_UP.search(request) and not _ONCE.search(request):
+        verb = {"most": "topsum", "least": "lowsum"}.get(verb, verb)
     if _SECOND.search(request) and verb in ("most", "highest", "best", "growth"):
         verb = "second"
     if not known.amount:

@@ -56,3 +56,17 @@ def test_numbers_that_are_no_amounts() -> None:
     assert unmeant("16", "in those ", " weeks", {"16"})
     assert not unmeant("16", "over ", " kg", {"15"})
     assert timeless("total #1 for @1", ["2024"]) == "total #1"
+
+
+@pytest.mark.parametrize(
+    ("request_", "left"),
+    [
+        ("which fish brought in the most weight", "topsum"),
+        ("which fish made the least weight?", "lowsum"),
+        ("which fish had the most weight in a single week", "most"),
+        ("which fish sold the most weight in one week", "most"),
+        ("which fish has the highest weight", "most"),
+    ],
+)
+def test_what_is_done_adds_up_over_the_rows_of_a_group(request_: str, left: str) -> None:
+    assert settled(["most"], request_, {}, 0, TABLE, [2, 4], [2]) == [left]
