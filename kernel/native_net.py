@@ -3,6 +3,7 @@
 In bf16, with sums in fp32. A token's logits do not depend on what else is in the pass, nor on how its past is kept.
 """
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Iterator, Sequence
@@ -175,9 +176,11 @@ class _Memory:
     """Hands out parts of one block, in large pages where there are: a pass reads all of it."""
 
     def __init__(self, size: int) -> None:
-        self._block = mmap.mmap(-1, max(size, 1))
+        # Not shared, as it would be by default: shared memory has no large pages on most machines.
+        self._block = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            self._block.madvise(mmap.MADV_HUGEPAGE)
+            with contextlib.suppress(OSError):  # a kernel without them
+                self._block.madvise(mmap.MADV_HUGEPAGE)
         self._at = ctypes.addressof(ctypes.c_char.from_buffer(self._block))
 
     @staticmethod
