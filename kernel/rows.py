@@ -39,7 +39,7 @@ class Rows:
         """An empty row, the lowest that is free."""
         if not self._free:
             count = len(self.lengths)
-            self._widen(count)
+            self._grow(2 * count, self.layers[0].shape[3])
             self.lengths += [0] * count
             self._free = list(range(count, 2 * count))
         return heapq.heappop(self._free)
@@ -50,15 +50,12 @@ class Rows:
         heapq.heappush(self._free, row)
 
     def reserve(self, length: int) -> None:
-        """Make room for ``length`` tokens in every row."""
-        room = self.layers[0].shape[3]
-        if length <= room:
-            return
-        longest = max(self.lengths)
-        for n, old in enumerate(self.layers):
-            new = old.new_zeros(*old.shape[:3], max(length, 2 * room), old.shape[4])
-            new[:, :, :, :longest] = old[:, :, :, :longest]
-            self.layers[n] = new
+        """Make room for ``length`` tokens in every row; in all layers alike, though it failed in one of them before."""
+        rows, room = self.layers[0].shape[1], self.layers[0].shape[3]
+        if length > room:
+            self._grow(rows, max(length, 2 * room))
+        elif self.layers[-1].shape != self.layers[0].shape:
+            self._grow(rows, room)
 
     def read(self, row: int, start: int, end: int, dtype: torch.dtype) -> Tensor:
         """A copy of a row's tokens ``start`` to ``end``, of shape (layers, 2, kv heads, end - start, head_dim)."""
@@ -80,6 +77,11 @@ class Rows:
             layer[:, target, :, :length] = layer[:, source, :, :length]
         self.lengths[target] = length
 
-    def _widen(self, more: int) -> None:
+    def _grow(self, rows: int, room: int) -> None:
+        """Layer by layer, as memory for all of them twice may be too much: the first is never behind the others."""
+        longest = max(self.lengths)
         for n, old in enumerate(self.layers):
-            self.layers[n] = torch.cat((old, old.new_zeros(2, more, *old.shape[2:])), 1)
+            if old.shape[1] != rows or old.shape[3] != room:
+                new = old.new_zeros(2, rows, old.shape[2], room, old.shape[4])
+                new[:, : old.shape[1], :, :longest] = old[:, :, :, :longest]
+                self.layers[n] = new
