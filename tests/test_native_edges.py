@@ -15,7 +15,7 @@ import torch
 from test_lean import theirs
 from test_native import SIZES, a_random_net, built, level, place, some_ids  # noqa: F401
 
-from llmos.kernel import native
+from llmos.kernel import checkpoint, native
 from llmos.kernel.attend import Piece
 from llmos.kernel.errors import ModelError
 from llmos.kernel.lean import Lean
@@ -140,7 +140,7 @@ def test_a_build_behind_a_start_runs_nothing_from_the_current_folder(tmp_path: P
     (tmp_path / "platformdirs.py").write_text("open('was_run', 'w').close()\n", encoding="utf-8")
     code = """if True:
         import threading
-        from llmos.kernel import native
+        from llmos.kernel import checkpoint, native
         native._start_build()
         [t.join() for t in threading.enumerate() if t.name == "llmos-native-build"]"""
     # With LLMOS_NATIVE=0 it builds nothing.
@@ -206,3 +206,15 @@ def test_without_its_source_there_is_none(tmp_path: Path, monkeypatch: pytest.Mo
         assert native.main() == 0
     finally:
         native._name.cache_clear()
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("max 100000", 4), ("150000 100000", 2), ("20000 100000", 1), ("", 4)])
+def test_no_more_threads_than_a_container_may_use(
+    told: str, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpu.max").write_text(told, encoding="ascii")
+    monkeypatch.setattr(checkpoint, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("psutil.cpu_count", lambda **_: 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    assert checkpoint.cores() == wanted
