@@ -20,6 +20,7 @@ from llmos.kernel.attend import Piece
 from llmos.kernel.errors import ModelError
 from llmos.kernel.lean import Lean
 from llmos.kernel.native import Library
+from llmos.kernel.native_net import _Memory
 from llmos.kernel.rows import Rows
 
 
@@ -89,6 +90,19 @@ def test_a_piece_without_ids_is_refused(tmp_path: Path) -> None:
     rows = net.rows()
     with pytest.raises(IndexError):
         net.run([Piece(rows.take(), [])], rows)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="mappings are read from /proc")
+def test_weights_lie_in_private_memory_which_has_large_pages() -> None:
+    memory = _Memory(1 << 22)
+    at = memory.take(64)
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        span, rights, *_ = line.split()
+        low, high = (int(end, 16) for end in span.split("-"))
+        if low <= at < high:
+            assert rights == "rw-p"
+            return
+    pytest.fail("it is not mapped")
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="signal masks are read from /proc")
