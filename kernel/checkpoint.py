@@ -16,6 +16,9 @@ from torch import Tensor
 
 from llmos.kernel.errors import ModelError
 
+# Microseconds of all cores that may be used in a period of so many.
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
 
 @contextlib.contextmanager
 def tensors(folder: Path) -> Iterator[Callable[[str], Tensor]]:
@@ -64,10 +67,19 @@ def cpu_has_bf16() -> bool:
 
 
 def cores() -> int:
-    """Physical cores this process may use; no more than ``OMP_NUM_THREADS``, where that is set."""
+    """Physical cores this process may use: at most ``OMP_NUM_THREADS``, and a container's share, where it is set."""
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     limit = int(wanted) if wanted.isdigit() and int(wanted) else allowed
-    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, limit))
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, limit, _share() or allowed))
+
+
+def _share() -> int:
+    """Cores whose time a container may use, rounded up; 0 without a limit. Threads beyond that use it up by waiting."""
+    try:
+        time, period = QUOTA.read_text(encoding="ascii").split()
+        return -(-int(time) // int(period))
+    except (OSError, ValueError):  # "max" is no number
+        return 0

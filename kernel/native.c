@@ -107,6 +107,8 @@ static int check(const Net *net, const Pass *p) {
         for (int64_t i = p->path[n]; i < p->path[n + 1]; i++) end += p->length[i];
         if (end > net->window) return BAD_POSITION;
     }
+    for (int64_t n = 0; n < p->wanted; n++)
+        if (p->want[n] < 0 || p->want[n] >= p->tokens) return BAD_POSITION;
     return FINE;
 }
 
@@ -118,7 +120,8 @@ API int llmos_run(int level, const Net *net, const Pass *pass) {
     Arena count = {0};
     cut_state(&count, &s);
     Arena arena = {.at = aligned_alloc(64, count.used)};
-    if (arena.at) {
+    if (!arena.at) problem = NO_MEMORY;
+    else {
         if (pass->products) memset(arena.at, 0, arena.used);
         cut_state(&arena, &s);
         share_attention(&s);
@@ -126,7 +129,7 @@ API int llmos_run(int level, const Net *net, const Pass *pass) {
         free(arena.at);
     }
     if (s.workers > 1) give_pool();
-    return arena.at ? FINE : NO_MEMORY;
+    return problem;
 }
 
 #else

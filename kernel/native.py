@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ COMPILERS = ("cc", "gcc", "clang")
 LEVELS = ("", "AVX2", "AVX-512 with bf16")
 DIGEST = 32  # bytes at the end of the file: what the others must come to
 SECONDS = 300  # for a compiler
+DAY = 24 * 3600  # seconds until one that failed is tried again
 
 
 class Library:
@@ -44,10 +46,12 @@ def library() -> Library | None:
     """The library, where there is one for this processor; looked for once in a process."""
     if not wanted():
         return None
-    found = find()
-    if found is None and compiler() and not any((place / _name(".failed")).exists() for place in places()):
-        _start_build()
-    return found if found and found.level else None
+    with contextlib.suppress(OSError):  # where its source is not
+        found = find()
+        if found is None and compiler() and not _failed():
+            _start_build()
+        return found if found and found.level else None
+    return None
 
 
 def wanted() -> bool:
@@ -60,7 +64,8 @@ def places() -> list[Path]:
     """Where it may be: beside its source, or in the user's cache."""
     from platformdirs import user_cache_path
 
-    return [HERE, user_cache_path("llmos", appauthor=False)]
+    # Without a home, the user's is a folder of that name in the current one: anybody's.
+    return [place for place in (HERE, user_cache_path("llmos", appauthor=False)) if place.is_absolute()]
 
 
 def find() -> Library | None:
@@ -68,7 +73,7 @@ def find() -> Library | None:
     for place in places():
         path = place / _name(".so")
         with contextlib.suppress(OSError, AttributeError):
-            if (place == HERE or _ours(place)) and _whole(path.read_bytes()):
+            if (place == HERE or _ours(place)) and _trusted(path) and _whole(path.read_bytes()):
                 return Library(path)
     return None
 
@@ -89,11 +94,13 @@ def build() -> Path:
         call = [command, *FLAGS, *sources, "-lm", "-o", str(made)]
         try:
             subprocess.run(call, check=True, capture_output=True, text=True, timeout=SECONDS)
-        except subprocess.CalledProcessError as error:
-            _put(_name(".failed"), (error.stderr or str(error)).encode())
+            data = made.read_bytes()
+            path = _put(_name(".so"), data + hashlib.sha256(data).digest())
+            Library(path)
+        except (OSError, subprocess.SubprocessError) as error:
+            # Also a compiler that takes too long, and a folder from which nothing may be loaded.
+            _put(_name(".failed"), (getattr(error, "stderr", None) or str(error)).encode())
             raise
-        data = made.read_bytes()
-    path = _put(_name(".so"), data + hashlib.sha256(data).digest())
     path.with_suffix(".failed").unlink(missing_ok=True)
     if path.parent == HERE:
         # Of sources that are no more; a cache may serve several versions.
@@ -107,12 +114,10 @@ def _put(name: str, data: bytes) -> Path:
     refused = OSError("there is no place for it")
     for place in places():
         try:
-            if place != HERE:
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not _ours(place):
-                    raise PermissionError(f"{place} may be written by others: chmod 700 it")
+            _open(place)
             with tempfile.NamedTemporaryFile(dir=place, prefix="native-", suffix=".part", delete=False) as part:
                 part.write(data)
+                os.fchmod(part.fileno(), 0o644)  # the package may be others' as well
             os.replace(part.name, place / name)
             return place / name
         except OSError as error:
@@ -120,10 +125,37 @@ def _put(name: str, data: bytes) -> Path:
     raise refused
 
 
+def _open(place: Path) -> None:
+    """Make it, if need be. Raises OSError where it is none to put something to be run."""
+    if place != HERE:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _ours(place):
+            raise PermissionError(f"{place} may be written by others: chmod 700 it")
+
+
 def _ours(place: Path) -> bool:
     """Whether nobody else may put something there to be run."""
     status = place.stat()
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _trusted(file: Path) -> bool:
+    """Whether it is from this user or from who put the package here: others may add files to some folders."""
+    status = file.stat()
+    return status.st_uid in (os.getuid(), _owner()) and not status.st_mode & 0o022
+
+
+def _owner() -> int:
+    return (HERE / SOURCES[0]).stat().st_uid
+
+
+def _failed() -> bool:
+    """Whether a build failed within the last day: what it lacked may be there by tomorrow."""
+    for place in places():
+        with contextlib.suppress(OSError):
+            if time.time() - (place / _name(".failed")).stat().st_mtime < DAY:
+                return True
+    return False
 
 
 def _whole(data: bytes) -> bool:
@@ -140,7 +172,7 @@ def _name(ending: str) -> str:
 
 def _start_build() -> None:
     """In a process of its own, which goes on when this one ends; a thread waits for it, so that nothing is left."""
-    command = [sys.executable, "-m", "llmos.kernel.native", "--behind"]
+    command = [sys.executable, "-P", "-m", "llmos.kernel.native", "--behind"]
 
     def run() -> None:
         with contextlib.suppress(OSError):
@@ -152,11 +184,23 @@ def _start_build() -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[bool]:
-    """Whether no other process is building it; until the end of the block none does."""
+    """Whether no other process is building it; until the end of the block none does.
+
+    Raises OSError where it could be put nowhere: nothing need be built then.
+    """
     import fcntl
 
-    path = Path(tempfile.gettempdir()) / f"llmos-{os.getuid()}-{_name('.lock')}"
-    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as file:
+    refused = OSError("there is no place for it")
+    for place in places():
+        try:
+            _open(place)
+            lock = os.open(place / _name(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            break
+        except OSError as error:
+            refused = error
+    else:
+        raise refused
+    with open(lock, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -172,18 +216,19 @@ def main(behind: bool = False) -> int:
         return 0
     if behind:
         os.nice(19)
-    found = find()
-    if found is None:
-        with _alone() as free:
-            if not free:
-                print("another process is building the native library")
-                return 0
-            try:
-                found = Library(build())
-            except (OSError, subprocess.SubprocessError) as error:
-                said = getattr(error, "stderr", None) or str(error)
-                print(f"no native library: {said.strip().splitlines()[0] if said.strip() else error}")
-                return 0
+    try:
+        found = find()
+        if found is None:
+            with _alone() as free:
+                if not free:
+                    print("another process is building the native library")
+                    return 0
+                # Another may have just done it.
+                found = find() or Library(build())
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        print(f"no native library: {said.strip().splitlines()[0] if said.strip() else error}")
+        return 0
     print(f"native library: {LEVELS[found.level] or 'not for this processor'}, {found.path}")
     return 0
 

@@ -3,6 +3,7 @@
 In bf16, with sums in fp32. A token's logits do not depend on what else is in the pass, nor on how its past is kept.
 """
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from llmos.kernel.attend import Piece
+from llmos.kernel.errors import ModelError
 from llmos.kernel.native import Library
 from llmos.kernel.rows import Rows
 from llmos.kernel.shape import Shape, frequencies
@@ -85,8 +87,14 @@ class NativeNet:
         self._memory = _Memory(self._room(shape))
         made = [self._layer(one) for one in layers]
         sizes = (getattr(shape, name) for name in _SIZES)
-        pointers = (self._keep(embed.contiguous()), self._numbers(norm), self._numbers(frequencies(shape)))
-        self._net = _Net(*sizes, shape.eps, *pointers, (_Layer * len(made))(*made), self._matrix(head, None))
+        vocabulary, hidden = shape.vocabulary, shape.hidden
+        pointers = (
+            self._keep(_sized(embed, vocabulary, hidden).contiguous()),
+            self._numbers(norm, hidden),
+            self._numbers(frequencies(shape), shape.head_dim // 2),
+        )
+        last = self._matrix(head, None, vocabulary, hidden)
+        self._net = _Net(*sizes, shape.eps, *pointers, (_Layer * len(made))(*made), last)
 
     def run(self, pieces: Sequence[Piece], rows: Rows, threads: int) -> list[Tensor]:
         """As :meth:`Lean.run`, but for the rows' lengths."""
@@ -104,7 +112,7 @@ class NativeNet:
             first.append(end)
             path.append(path[-1] + len(p.path))
         runs = [run.to(torch.bfloat16).contiguous() for p in some for run in p.path]
-        logits = torch.empty(len(want), self.shape.vocabulary)
+        logits = self._logits(len(want))
         row = rows.layers[0]
         given = _Pass(
             *(first[-1], len(some), len(want), row.shape[1], row.shape[3], threads, 0),
@@ -126,7 +134,7 @@ class NativeNet:
 
     def products(self, tokens: int, threads: int) -> None:
         """Compute a pass's products of weights alone, on zeros: to see how long they take."""
-        logits = torch.empty(tokens, self.shape.vocabulary)
+        logits = self._logits(tokens)
         every, one = list(range(tokens + 1)), [0] * (tokens + 1)
         given = _Pass(
             *(tokens, tokens, tokens, 1, 1, threads, 1),
@@ -135,36 +143,34 @@ class NativeNet:
         )
         self._library.calls.llmos_run(self._library.level, ctypes.byref(self._net), ctypes.byref(given))
 
+    def _logits(self, count: int) -> Tensor:
+        """Where they go: in fp32, whatever others make torch's default."""
+        return torch.empty(count, self.shape.vocabulary, dtype=torch.float32, device="cpu")
+
     def _layer(self, one: Weights) -> _Layer:
-        gate, up = (w.view(-1, LANES, w.shape[1]) for w in (one.gate, one.up))
-        matrices = (
-            self._matrix(*one.qkv),
-            self._matrix(*one.out),
-            self._matrix(torch.stack((gate, up), 1).flatten(0, 2), None),
-            self._matrix(one.down, None),
-        )
-        norms = (None if norm is None else self._numbers(norm) for norm in (one.q_norm, one.k_norm))
+        shape = self.shape
+        gate, up = (_sized(w, shape.inner, shape.hidden).view(-1, LANES, shape.hidden) for w in (one.gate, one.up))
+        gate_up = torch.stack((gate, up), 1).flatten(0, 2)
+        tensors = (one.qkv, one.out, (gate_up, None), (one.down, None))
+        matrices = (self._matrix(*pair, *size) for pair, size in zip(tensors, _sizes(shape), strict=True))
+        norms = (None if norm is None else self._numbers(norm, shape.head_dim) for norm in (one.q_norm, one.k_norm))
         return _Layer(*matrices, *norms)
 
-    def _matrix(self, weight: Tensor, bias: Tensor | None) -> _Matrix:
-        calls, (rows, columns) = self._library.calls, weight.shape
-        weight = weight.to(torch.bfloat16).contiguous()
-        size = (c_int64(rows), c_int64(columns))
+    def _matrix(self, weight: Tensor, bias: Tensor | None, rows: int, columns: int) -> _Matrix:
+        calls, size = self._library.calls, (c_int64(rows), c_int64(columns))
+        weight = _sized(weight, rows, columns).to(torch.bfloat16).contiguous()
         to = self._memory.take(2 * calls.llmos_packed(*size))
         calls.llmos_pack(self._library.level, c_void_p(weight.data_ptr()), *size, c_void_p(to))
-        return _Matrix(to, None if bias is None else self._numbers(bias), rows, columns)
+        return _Matrix(to, None if bias is None else self._numbers(bias, rows), rows, columns)
 
     def _room(self, shape: Shape) -> int:
         """Bytes of all packed weights."""
-        heads, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-        layer = [(heads + 2 * kv, shape.hidden), (shape.hidden, heads)]
-        layer += [(2 * shape.inner, shape.hidden), (shape.hidden, shape.inner)]
-        every = [*layer * shape.layers, (shape.vocabulary, shape.hidden)]
+        every = [*_sizes(shape) * shape.layers, (shape.vocabulary, shape.hidden)]
         packed = self._library.calls.llmos_packed
         return sum(_Memory.size(2 * packed(c_int64(rows), c_int64(columns))) for rows, columns in every)
 
-    def _numbers(self, tensor: Tensor) -> int:
-        return self._keep(tensor.float().contiguous())
+    def _numbers(self, tensor: Tensor, count: int) -> int:
+        return self._keep(_sized(tensor, count).float().contiguous())
 
     def _keep(self, tensor: Tensor) -> int:
         self._kept.append(tensor)
@@ -175,9 +181,11 @@ class _Memory:
     """Hands out parts of one block, in large pages where there are: a pass reads all of it."""
 
     def __init__(self, size: int) -> None:
-        self._block = mmap.mmap(-1, max(size, 1))
+        # Not shared, as it would be by default: shared memory has no large pages on most machines.
+        self._block = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            self._block.madvise(mmap.MADV_HUGEPAGE)
+            with contextlib.suppress(OSError):  # a kernel without them
+                self._block.madvise(mmap.MADV_HUGEPAGE)
         self._at = ctypes.addressof(ctypes.c_char.from_buffer(self._block))
 
     @staticmethod
@@ -190,6 +198,21 @@ class _Memory:
         at = self._at
         self._at += self.size(wanted)
         return at
+
+
+def _sizes(shape: Shape) -> list[tuple[int, int]]:
+    """Of a layer's matrices: qkv, out, gates and ups, down."""
+    heads, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    attention = [(heads + 2 * kv, shape.hidden), (shape.hidden, heads)]
+    return [*attention, (2 * shape.inner, shape.hidden), (shape.hidden, shape.inner)]
+
+
+def _sized(tensor: Tensor, *size: int) -> Tensor:
+    """The tensor, if it has that size: the library reads as many numbers as the configuration says that there are."""
+    if tensor.shape != size:
+        told, found = ("x".join(map(str, one)) for one in (size, tensor.shape))
+        raise ModelError(f"the weights do not fit config.json: {found} numbers where it says {told}")
+    return tensor
 
 
 def _list(numbers: Sequence[int]) -> Any:

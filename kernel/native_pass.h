@@ -206,7 +206,7 @@ TARGET static void turn_unit(void *about, int64_t unit, int worker) {
                 uint16_t *k = place_of(s, part, t, g);
                 uint16_t *v = k + p->row_count * groups * p->room * size;
                 turn(s, x + (heads + g) * size, s->layer->k_norm, turns, k);
-                for (int64_t n = 0; n < size; n += 16) v_narrow(v + n, v_load(x + (heads + groups + g) * size + n));
+                for (int64_t m = 0; m < size; m += 16) v_narrow(v + m, v_load(x + (heads + groups + g) * size + m));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #define MOST_THREADS 64
@@ -77,11 +78,16 @@ int take_pool(int wanted) {
     if (wanted < 2 || pthread_mutex_trylock(&pool.owner)) return 1;
     if (!told) told = !pthread_atfork(NULL, NULL, forget_threads);
     if (!pool.threads) pool.threads = 1;
+    /* Signals are for the threads of the program. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; pool.threads < wanted; pool.threads++) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)pool.threads)) break;
         pthread_detach(thread);
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pool.threads > 1) return pool.threads;
     pthread_mutex_unlock(&pool.owner);
     return 1;

@@ -48,7 +48,7 @@ class Rows:
             return
         count = len(self.lengths)
         more = max(count, wanted - len(self._free))
-        self._widen(count + more)
+        self._grow(count + more, self.layers[0].shape[3])
         self.lengths += [0] * more
         self._free += range(count, count + more)  # the highest, so that it stays a heap
 
@@ -58,16 +58,13 @@ class Rows:
         heapq.heappush(self._free, row)
 
     def reserve(self, length: int) -> None:
-        """Make room for ``length`` tokens in every row."""
-        room = self.layers[0].shape[3]
-        if length <= room:
-            return
-        longest = max(self.lengths)
-        for n, old in enumerate(self.layers):
-            # Room for more than is asked for: after a prompt come the tokens of its reply.
-            new = _zeros(old, *old.shape[:3], max(length + length // 4, 2 * room), old.shape[4])
-            new[:, :, :, :longest] = old[:, :, :, :longest]
-            self.layers[n] = new
+        """Make room for ``length`` tokens in every row; in all layers alike, though it failed in one of them before."""
+        rows, room = self.layers[0].shape[1], self.layers[0].shape[3]
+        if length > room:
+            # More than is asked for: after a prompt come the tokens of its reply.
+            self._grow(rows, max(length + length // 4, 2 * room))
+        elif self.layers[-1].shape != self.layers[0].shape:
+            self._grow(rows, room)
 
     def read(self, row: int, start: int, end: int, dtype: torch.dtype) -> Tensor:
         """A copy of a row's tokens ``start`` to ``end``, of shape (layers, 2, kv heads, end - start, head_dim)."""
@@ -89,11 +86,14 @@ class Rows:
             layer[:, target, :, :length] = layer[:, source, :, :length]
         self.lengths[target] = length
 
-    def _widen(self, count: int) -> None:
+    def _grow(self, rows: int, room: int) -> None:
+        """Layer by layer, as memory for all of them twice may be too much: the first is never behind the others."""
+        longest = max(self.lengths)
         for n, old in enumerate(self.layers):
-            new = _zeros(old, 2, count, *old.shape[2:])
-            new[:, : old.shape[1]] = old
-            self.layers[n] = new
+            if old.shape[1] != rows or old.shape[3] != room:
+                new = _zeros(old, 2, rows, old.shape[2], room, old.shape[4])
+                new[:, : old.shape[1], :, :longest] = old[:, :, :, :longest]
+                self.layers[n] = new
 
 
 def _zeros(like: Tensor, *size: int) -> Tensor:

@@ -350,4 +350,4 @@ def test_the_build_behind_a_start_leaves_the_library(place: Path, monkeypatch: p
     for thread in threading.enumerate():
         if thread.name == "llmos-native-build":
             thread.join()
-    assert asked == [[sys.executable, "-m", "llmos.kernel.native", "--behind"]]
+    assert asked == [[sys.executable, "-P", "-m", "llmos.kernel.native", "--behind"]]
