@@ -16,6 +16,7 @@ from test_lean import theirs
 from test_native import SIZES, a_random_net, built, level, place, some_ids  # noqa: F401
 
 from llmos.kernel import checkpoint, native
+from llmos.kernel import rows as rows_module
 from llmos.kernel.attend import Piece
 from llmos.kernel.errors import ModelError
 from llmos.kernel.lean import Lean
@@ -64,17 +65,17 @@ def test_rows_that_could_not_grow_are_whole_at_the_next_pass(
     rows = net.rows()
     row = rows.take()
     first = net.run([Piece(row, ids[:20], every=True)], rows)[0]
-    real, left = torch.Tensor.new_zeros, [1]
+    real, left = rows_module._zeros, [1]
 
-    def no_memory(tensor: torch.Tensor, *size: Any, **more: Any) -> torch.Tensor:
+    def no_memory(like: torch.Tensor, *size: int) -> torch.Tensor:
         left[0] -= 1
         if left[0] < 0:
-            raise RuntimeError("not enough memory")
-        return real(tensor, *size, **more)
+            raise MemoryError
+        return real(like, *size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.Tensor, "new_zeros", no_memory)
-        with pytest.raises(RuntimeError):
+        patch.setattr(rows_module, "_zeros", no_memory)
+        with pytest.raises(MemoryError):
             rows.reserve(80) if grow == "longer" else rows.take()
     more = net.run([Piece(row, ids[20:40], every=True)], rows)[0]
     assert len({layer.shape for layer in rows.layers}) == 1
