@@ -17,7 +17,7 @@ from llmos.kernel import reading, shown
 from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
 from llmos.kernel.shown import Line, Shown, Thing
 from llmos.kernel.tool import Tool
-from llmos.kernel.trips import ACTS, PREFIX, SEARCHES, WORK, Trip, bare, browsed, kept, trip
+from llmos.kernel.trips import ACTS, PREFIX, SEARCHES, WORK, Trip, bare, browsed, kept, lost, trip
 from llmos.kernel.types import Message, Part, Source, ToolCall
 
 Act = tuple[str, Mapping[str, Any]]
@@ -39,6 +39,7 @@ _SAID = {
     "back": "This is the page before: {title} [{number}].",
     "scroll": "The page is scrolled: {title} [{number}].",
 }
+_TOLD = frozenset(PREFIX + name for name in ("screenshot", "scroll", "tabs"))  # what they give is the answer
 _NAME = re.compile(r"\b[A-Z][\w'\u2019-]+ (?:[A-Z][\w'\u2019.-]+|de|van|von|al)\b")
 _DATE = re.compile(
     r"(?i)\b(?:1[5-9]|20)\d\d\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\b(?:january|february|march|april|may|june"
@@ -191,7 +192,9 @@ def _goes_on(now: Trip) -> bool:
 
 def _next(now: Trip) -> Act | str | None:
     last = now.acts[-1][1] if now.acts else ""
-    if last.startswith("error") and not now.pages:
+    if lost(last) and now.before and not now.pages and not now.done("open"):
+        return "open", {"url": now.before.url}
+    if last.startswith("error") and (not now.pages or now.acts[-1][0].name in _TOLD):
         return f"That did not work: {last.splitlines()[0].removeprefix('error:').strip()}"
     opened = {str(call.arguments["url"]) for call, _ in (*now.done("open"), *now.done("download"))}
     if url := next((url for url in now.urls if url not in opened), ""):
@@ -224,7 +227,7 @@ def _asked(now: Trip, page: Shown) -> Act | str | None:
     if not name or ("?" in now.words and name == "back"):
         return None
     if not now.done(name):
-        return name, arguments
+        return (name, arguments) if len(now.acts) < MOST else None
     if name == "tabs":
         return now.done(name)[-1][1]
     return _SAID[name].format(title=page.title, number=page.number) if name in _SAID and "?" not in now.words else None

@@ -23,8 +23,8 @@ _ENDS = ".,;:!?'\u2019"  # of a sentence, not of an address
 _QUOTES = " '\"\u201c\u201d"
 _AN = r"(?:https?://|www\.)"
 _EDITS = (
-    r"(?:summari[sz]e|rewrite|re-?phrase|reword|translate|proof-?read|shorten|correct|fix|edit|improve|polish|explain"
-    r"|format|debug)"
+    r"(?:summari[sz]e|rewrite|re-?phrase|reword|translate|proof-?read|shorten|explain"
+    r"|(?:correct|fix|edit|improve|polish|format|debug) (?:this|these|the|my))"
 )
 # An address that is not a place to look: in code, in a text that is given, of a link that is to be written, a note.
 _HOLDS = re.compile(
@@ -217,8 +217,8 @@ class Trip:
         return spoken or self.home(page)
 
     def done(self, name: str) -> list[tuple[ToolCall, str]]:
-        """The acts of one kind."""
-        return [(call, result) for call, result in self.acts if call.name == PREFIX + name]
+        """The acts of one kind, without those that did not find the page."""
+        return [(call, told) for call, told in self.acts if call.name == PREFIX + name and not lost(told)]
 
     def followed(self) -> set[str]:
         """The labels of the links that were clicked."""
@@ -272,6 +272,11 @@ def browsed(messages: Sequence[Message], n: int) -> bool:
         return False
     before = next((m for m in reversed(messages[:n]) if m.role == "assistant"), None)
     return before is not None and browsed([before], 0)
+
+
+def lost(result: str) -> bool:
+    """Whether an act did not find its page: the browser is another one, or elsewhere, than the conversation tells."""
+    return result.startswith("error") and ("no page is open" in result or "not on the page any more" in result)
 
 
 def _host(url: str) -> str:

@@ -269,6 +269,25 @@ def test_a_question_is_not_answered_from_a_site_that_a_link_led_to(tools: Browse
     assert next_of(tools, asked, moved, there) == "Child: Single 2.10, Return 3.75 [2]"
 
 
+def test_a_page_that_the_browser_has_no_more_is_opened_again(tools: BrowserTools) -> None:
+    seen = talk("open http://ferry.example/", ("open", {"url": "http://ferry.example/"}, FRONT))
+    messages = [*seen, *talk("take a screenshot", ("screenshot", {}, "error: no page is open; browser_open one first"))]
+    said = decide(messages, tools.tools())
+    assert isinstance(said, ToolCall)
+    assert (said.name, said.arguments) == ("browser_open", {"url": "http://ferry.example/"})
+    again = talk("", ("open", {"url": "http://ferry.example/"}, FRONT))[1:]
+    said = decide([*messages, *again], tools.tools())
+    assert isinstance(said, ToolCall)
+    assert said.name == "browser_screenshot"
+
+
+def test_a_picture_that_was_not_made_is_not_announced(tools: BrowserTools) -> None:
+    opened = ("open", {"url": "http://ferry.example/"}, FRONT)
+    asked = "open http://ferry.example/ and take a screenshot"
+    said = next_of(tools, asked, opened, ("screenshot", {}, "error: the browser ended"))
+    assert said == "That did not work: the browser ended"
+
+
 def test_a_number_that_a_page_wrote_at_another_name_is_not_clicked() -> None:
     page = shown.page(FRONT + "\nA visitor writes: [Ticket prices]{4} and [Home]{1}")
     assert page is not None
