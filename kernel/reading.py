@@ -34,7 +34,7 @@ _ASKS = re.compile(
     r"|can|may|must|has|have|will|tell me|find|look up)\b"
 )
 _OPEN = re.compile(r"(?i)\b(?:what|when|where|which|who|whom|whose|why|how)\b")
-_WORK = re.compile(
+WORK = re.compile(
     r"(?i)\d\s*(?:[-+*/^\u00d7x]|times|plus|minus|over)\s*\d|%\s*of\b|\bpercent of\b"
     r"|\b(?:plot|chart|graph|draw|paint|picture|code|program|convert|calculate|compute|square root"
     r"|count|average|how many (?:different |unique )?(?:words?|lines?|letters?|characters?|times|rows?|columns?)"
@@ -125,7 +125,7 @@ def _came(messages: Sequence[Message]) -> bool:
 
 def _declines(messages: Sequence[Message], asked: str) -> bool:
     """Whether a question that no document answers is one for the documents, and not for the kernel."""
-    if not _came(messages) or not _OPEN.search(asked) or _WORK.search(asked) or spoken(asked) or clocks(asked):
+    if not _came(messages) or not _OPEN.search(asked) or WORK.search(asked) or spoken(asked) or clocks(asked):
         return False
     if _came(messages[-1:]):
         return True
@@ -157,7 +157,7 @@ def best(asked: str, passages: Sequence[tuple[int, str, str]]) -> tuple[int, str
     from llmos.kernel.minilm import Embedder
 
     wanted, numbers = words(asked), set(re.findall(r"\d+", asked))
-    if not any(map(str.isalpha, wanted)) or _WORK.search(asked):
+    if not any(map(str.isalpha, wanted)) or WORK.search(asked):
         return None
     told = [
         (number, head, line)

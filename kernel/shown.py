@@ -4,7 +4,7 @@ Only what is shown counts. Knows the form of tools/page_view and tools/browser, 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _HEAD = re.compile(r"\[(\d+)\] ([^\n]*)\n(\S+)((?:\n\([^\n]*\))*)(?:\n\n(.*))?", re.DOTALL)
@@ -13,7 +13,7 @@ _FIELD = re.compile(r"[a-z-]+ field\b")
 _CHOICE = re.compile(r'choice = "([^"]*)" of: (.*)')
 _HINT = re.compile(r'hint "([^"]*)"')
 _BUTTON = re.compile(r"(.*) button")
-_KEPT = re.compile(r"\(table kept as (\S+): .*\)")
+_KEPT = re.compile(r"\(table kept as (table-\d+\.csv): .*\)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'\u201c(]?[A-Z0-9])")
 _MORE = re.compile(r"part (\d+) of (\d+)")
 SHORT, LONGEST = 240, 600  # characters of a paragraph that is quoted whole, and of any line
@@ -67,7 +67,7 @@ def page(text: str) -> Shown | None:
         title,
         url,
         tuple(_lines(rows)),
-        tuple(thing for row in rows for thing in _things(row)),
+        tuple(_sure(thing for row in rows for thing in _things(row))),
         tuple(kept[1] for row in rows if (kept := _KEPT.fullmatch(row))),
         more is not None and int(more[1]) < int(more[2]),
     )
@@ -89,6 +89,14 @@ def _things(row: str) -> list[Thing]:
         else:
             made.append(Thing(ref, label, "link"))
     return made
+
+
+def _sure(things: Iterable[Thing]) -> list[Thing]:
+    """Each thing once; none whose number stands at another name too, as a page can write what looks like one."""
+    found: dict[int, set[Thing]] = {}
+    for thing in things:
+        found.setdefault(thing.ref, set()).add(thing)
+    return [same.pop() for same in found.values() if len(same) == 1]
 
 
 def _lines(rows: Sequence[str]) -> list[Line]:

@@ -17,7 +17,7 @@ from llmos.kernel import reading, shown
 from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
 from llmos.kernel.shown import Line, Shown, Thing
 from llmos.kernel.tool import Tool
-from llmos.kernel.trips import ACTS, PREFIX, SEARCHES, WORK, Trip, bare, browsed, kept, trip
+from llmos.kernel.trips import ACTS, PREFIX, SEARCHES, WORK, Trip, bare, browsed, kept, lost, trip
 from llmos.kernel.types import Message, Part, Source, ToolCall
 
 Act = tuple[str, Mapping[str, Any]]
@@ -39,6 +39,7 @@ _SAID = {
     "back": "This is the page before: {title} [{number}].",
     "scroll": "The page is scrolled: {title} [{number}].",
 }
+_TOLD = frozenset(PREFIX + name for name in ("screenshot", "scroll", "tabs"))  # what they give is the answer
 _NAME = re.compile(r"\b[A-Z][\w'\u2019-]+ (?:[A-Z][\w'\u2019.-]+|de|van|von|al)\b")
 _DATE = re.compile(
     r"(?i)\b(?:1[5-9]|20)\d\d\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\b(?:january|february|march|april|may|june"
@@ -60,6 +61,7 @@ _KINDS = (
     ),
 )
 _OFF, _LACKING, _KIND = 0.3, 0.5, 0.2
+_CHOOSES = re.compile(r"(?i)\b(?:choose|select|pick|set|change|switch|take|tick|option)\b")
 _MENTIONS = re.compile(r"(?i)\bmention|\banything\b|\b(?:is|are) there\b|\bspeak of\b|\bsay (?:of|about)\b")
 _NOTHING = re.compile(
     r"(?i)\b(?:nothing|no (?:results?|matches|hits|pages?)|0 results?)\b.{0,20}\b(?:found|match\w*)?|not found"
@@ -179,16 +181,20 @@ def decide(messages: Sequence[Message], tools: Sequence[Tool], eager: bool = Fal
 
 def _goes_on(now: Trip) -> bool:
     """Whether a request is one for the page that is open."""
-    if now.before is None:
+    if now.before is None or now.given:
         return False
     if any(pattern.search(now.words) for _, pattern, _ in ACTS):
         return True
+    if reading.WORK.search(now.words):
+        return False  # else a page could have its own answer to a sum told
     return _step(now, now.before) is not None or found(now.question, now.seen) is not None
 
 
 def _next(now: Trip) -> Act | str | None:
     last = now.acts[-1][1] if now.acts else ""
-    if last.startswith("error") and not now.pages:
+    if lost(last) and now.before and not now.pages and not now.done("open"):
+        return "open", {"url": now.before.url}
+    if last.startswith("error") and (not now.pages or now.acts[-1][0].name in _TOLD):
         return f"That did not work: {last.splitlines()[0].removeprefix('error:').strip()}"
     opened = {str(call.arguments["url"]) for call, _ in (*now.done("open"), *now.done("download"))}
     if url := next((url for url in now.urls if url not in opened), ""):
@@ -221,7 +227,7 @@ def _asked(now: Trip, page: Shown) -> Act | str | None:
     if not name or ("?" in now.words and name == "back"):
         return None
     if not now.done(name):
-        return name, arguments
+        return (name, arguments) if len(now.acts) < MOST else None
     if name == "tabs":
         return now.done(name)[-1][1]
     return _SAID[name].format(title=page.title, number=page.number) if name in _SAID and "?" not in now.words else None
@@ -233,11 +239,12 @@ def _step(now: Trip, page: Shown) -> Act | None:
         return None
     chosen = {call.arguments["option"] for call, _ in now.done("select")}
     typed = {call.arguments["text"] for call, _ in now.done("type")}
-    for thing in page.things:
-        for option in thing.options:
+    things = page.things if now.fills(page) else ()
+    for thing in things if now.urls or _CHOOSES.search(now.words) else ():
+        for option in filter(_words, thing.options):
             if option not in chosen and re.search(rf"(?i)(?<!\w){re.escape(option)}(?!\w)", now.words):
                 return "select", {"ref": thing.ref, "option": option}
-    left = [(t, value) for t in page.things if t.kind == "field" and (value := now.value(t)) and value not in typed]
+    left = [(t, value) for t in things if t.kind == "field" and (value := now.value(t)) and value not in typed]
     if left:
         field, value = left[0]
         sends = len(left) == 1 and now.sends(page, field)
@@ -250,7 +257,7 @@ def _read(now: Trip, page: Shown) -> Act | str | None:
     """An answer from the pages, what leads on, or that nothing was found."""
     if page.kept and WORK.search(now.words) and _speaks(page, now.question):
         return None  # the other model works on the table
-    pages = now.pages or [page]
+    pages = [p for p in now.pages or [page] if not now.strays(p)]
     if not now.question or now.does:
         first = (
             next((f": \u201c{line.text}\u201d" for line in page.lines if not line.row), " is open")
@@ -262,6 +269,7 @@ def _read(now: Trip, page: Shown) -> Act | str | None:
         return told
     if len(now.acts) < MOST and (act := _onwards(now, page)):
         return act
+    page = pages[-1] if pages else page
     missing = f"\u201c{page.title or page.url}\u201d does not say it."
     return answer(now.question, pages) or (f"I did not find it: {missing}" if now.wanders else missing)
 
@@ -272,6 +280,9 @@ def _onwards(now: Trip, page: Shown) -> Act | None:
         return "read", {"find": _telling(now.question)[:_QUERY]}
     if not now.wanders:
         return None
+    left = now.acts[-1:] and now.acts[-1][0].name in (PREFIX + "click", PREFIX + "type")
+    if now.strays(page):
+        return ("back", {}) if left else None
     if now.done("search") and (hit := _hit(now)):
         return hit
     followed = now.followed() | {p.title for p in now.pages}
@@ -282,11 +293,10 @@ def _onwards(now: Trip, page: Shown) -> Act | None:
     scores = near(now.question, [t.label for t in links])
     best = max(scores, default=0.0)
     field = next((t for t in things if t.kind == "field" and SEARCHES.search(t.label)), None)
-    if best < POOR and field is not None and not now.done("type"):
+    if best < POOR and field is not None and now.home(page) and not now.done("type"):
         return "type", {"ref": field.ref, "text": _telling(now.question)[:_QUERY], "submit": True}
     if best >= LEADS:
         return "click", {"ref": links[scores.index(best)].ref}
-    left = now.acts[-1:] and now.acts[-1][0].name in (PREFIX + "click", PREFIX + "type")
     return ("back", {}) if left else None
 
 

@@ -60,7 +60,7 @@ class LLMOS:
     ``tools`` are added to the built-in ones. ``approve`` is asked about calls that policy does not allow by itself;
     without it they are denied. ``allow`` names tools that may act without being asked about, as ``llmos policy allow``
     does for good. ``browser`` turns the browser's tools on or off, ``remembers`` the memory's; by default they are on
-    for a model that is named and is not the embedded one, where this host can have them; that one keeps notes alone.
+    for a model that is named, where this host can have them; the embedded one is browsed for, and keeps notes alone.
     ``skills``: where it has the memory, requests that were judged good are kept, and stand as examples before like
     ones. ``allow_hosts`` (``host:80``) may be reached though they are private, ``allow_posts`` may be sent forms;
     ``search`` is the engine, ``browser_profile`` the name under which cookies are kept, which they are not without

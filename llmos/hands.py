@@ -88,18 +88,23 @@ def web(system: System) -> Web:
     return system.allow_hosts, system.allow_posts, system.search, profile
 
 
-def reading(
-    system: System, log: SessionLog, persona: str, hides: bool, browses: bool
-) -> Callable[[Model], Reading | Surfing] | None:
-    """What makes of the embedded kernel one that answers from documents, and from the web where it ``browses``; a home
-    without documents is not looked at.
+def may_read(system: System) -> bool:
+    """Whether documents may be looked up at all: the memory is not turned off, and there is an embedder."""
+    return system.remembers is not False and not memory_missing()
 
-    None where there is no embedder, or the memory is turned off. One that cannot be searched has nothing near a
+
+def reading(
+    system: System, log: SessionLog, persona: str, hides: bool, reads: bool, browses: bool
+) -> Callable[[Model], Model] | None:
+    """What makes of the embedded kernel one that answers from documents where it ``reads``, and from the web where it
+    ``browses``; a home without documents is not looked at.
+
+    None where it does neither, as where there is no embedder. A memory that cannot be searched has nothing near a
     question: that is no reason to fail.
     """
     from llmos.memory import preview, record, shelf, store
 
-    if system.remembers is False or memory_missing():
+    if not (reads or browses) or memory_missing():
         return None
 
     where = record.Where(persona=persona, attached_to=log.id)
@@ -124,8 +129,8 @@ def reading(
                     os.close(file)
         return ""
 
-    def read(model: Model) -> Reading | Surfing:
-        made = Reading(model, found, hides)
+    def read(model: Model) -> Model:
+        made = Reading(model, found, hides) if reads else model
         return Surfing(made, told, bool(system.browser or system.search)) if browses else made
 
     return read

@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from llmos.app import LLMOS
 
 T = TypeVar("T")
-
 VERSION = "0.1.0"
 
 
@@ -72,15 +71,15 @@ class Session:
         self._remembers, browses = system.offers("memory", self._persona), system.offers("web", self._persona)
         self._strict, self._embedded = (begun or system).strict, system.model_name == config.EMBEDDED
         notes = self._embedded and not self._remembers and speakers.keeps(system.remembers, self._strict)
-        keeps = self._remembers or notes
-        reads = self._embedded and not self._strict and speakers.may(self._persona, "recall")
-        self._reader = hands.reading(system, log, self._key(), not keeps, browses) if reads else None
-        memory = (lambda: system.memory) if keeps or self._reader else None
+        known = self._remembers or notes
+        plain, key = self._embedded and not self._strict, self._key()
+        self._reads = plain and speakers.may(self._persona, "recall") and hands.may_read(system)
+        self._reader = hands.reading(system, log, key, not known, self._reads, browses) if plain else None
+        memory = (lambda: system.memory) if known or self._reads else None
         self._snapshots, self._worker, self._purse = Snapshots(log.workspace.parent), ToolThread(), Purse()
         self._python = hands.make_python(log, system.quotas, self._snapshots.unchanged)
         web = hands.web(system) if browses and (self._reader or not self._embedded or system.browser) else None
-        own = (self._key(), self._remembers, notes)
-        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, *own)
+        self._held = hands.make_tools(log, system.quotas, self._python, memory, web, key, self._remembers, notes)
         self._personal: Redactor | None = None
         self._paged, self._errand = set[int](), errand
         self.stays = ""  # what the last undo or retry could not take back, in a line
@@ -138,7 +137,7 @@ class Session:
         asked = paths.last_request(self._log.events())
         if asked is None:
             raise UsageError("there is nothing to undo; nothing was asked in this session")
-        memory = self._system.memory if self._remembers or branching.kept(self.path(), bool(self._reader)) else None
+        memory = self._system.memory if self._remembers or branching.kept(self.path(), self._reads) else None
         left = branching.Left(self.path(), asked, self.id, self._key(), again)
         branching.keep(self._log, Branched(id="", parent=asked.parent), self._scrub())
         self._python.rewind(hands.good_code(self.path()))
@@ -381,7 +380,7 @@ class Session:
     def _attach(self, request: str, files: Sequence[str | Path], stdin: bytes | None) -> tuple[Attachment, ...]:
         """The request's files, as policy knows them."""
         system = self._system
-        memory = (lambda: system.memory) if self._remembers or (self._reader and documents(files)) else None
+        memory = (lambda: system.memory) if self._remembers or (self._reads and documents(files)) else None
         seen = self._earlier(), Veil(self._strict, system.redact)
         found = Intake(self.id, self.workspace, system.quotas, system.store.home, *seen, memory)
         return tuple(replace(a, label=label_of(a.source)) for a in found.attach(request, files, stdin))

@@ -86,10 +86,12 @@ def test_a_browser_that_dies_is_told_and_comes_back(act: Any, site: Any) -> None
     assert "Skerry" in act("open", url=site.url())
 
 
-def test_the_embedded_kernel_is_told_of_the_tools_that_it_was_taught_alone(tmp_path: Path) -> None:
-    with LLMOS(home=tmp_path, remembers=False) as system, system.session() as session:
+def test_the_embedded_kernel_has_the_browser_where_the_host_has_one(tmp_path: Path) -> None:
+    with LLMOS(home=tmp_path, remembers=False, browser=False) as system, system.session() as session:
         assert [tool.name for tool in session.tools if tool.name != "image"] == ["calculator", "python"]
         assert not system.browses
+    with LLMOS(home=tmp_path) as system:
+        assert system.browses == (not browser_check.missing())
     with LLMOS(model=Scripted([]), home=tmp_path) as system:
         assert not system.browses
     with LLMOS(home=tmp_path, browser=True, remembers=False) as system, system.session() as session:
