@@ -56,7 +56,7 @@ _TABLE: dict[str, str] = {
         2.84130625e-5 imperial_fluid_ounce imperial_fluid_ounces;
         0.158987294928 bbl barrel barrels oil_barrel oil_barrels; 0.03523907016688 bushel bushels;
         0.028316846592 cuft; 1.6387064e-5 cuin; 1 cbm""",
-    "mass": """1e-3 g gram grams gramme grammes; 1000 t tonne tonnes metric_ton metric_tons;
+    "mass": """1e-3 g gram grams gramme grammes gm gms; 1000 t tonne tonnes metric_ton metric_tons;
         0.45359237 lb lbs pound pounds; 0.028349523125 oz ounce ounces; 6.35029318 st stone stones;
         907.18474 ton tons short_ton short_tons us_ton us_tons;
         1016.0469088 long_ton long_tons imperial_ton imperial_tons; 6.479891e-5 gr grain grains;

@@ -4,7 +4,8 @@ train     the network, from drawn scenes alone; its state lies in the folder --o
 save      what was trained so far as a checkpoint, in --save
 install   it as package data in tools/weights/
 sheet     forty held-out prompts with what is painted of them, in --out
-measure   does it paint what was said? held-out prompts, looked at by their pixels
+measure   does it paint what was said? held-out prompts, looked at by their pixels and by a checker, which is trained
+          first where --out has none: minutes
 """
 
 import argparse
@@ -17,7 +18,7 @@ import torch
 
 from llmos.tools.image_checkpoint import WEIGHTS
 from llmos.tools.painter import PainterPipeline
-from llmos.training.painter import measure
+from llmos.training.painter import checker, measure
 from llmos.training.painter.train import LARGE, Budget, Recipe, Training, parameters, save, shaped, trained
 
 MOST = 16 << 20  # bytes that the weights may have as package data
@@ -54,7 +55,8 @@ def main() -> None:
         measure.sheet(painter, options.seed).save(options.out / "sheet.png")
         print(options.out / "sheet.png")
     if options.step == "measure":
-        print(json.dumps(measure.report(painter, options.prompts, options.seed), indent=2))
+        told = measure.report(painter, checker.kept(options.out), options.prompts, options.seed)
+        print(json.dumps(told, indent=2))
 
 
 def _options() -> argparse.Namespace:

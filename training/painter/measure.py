@@ -1,18 +1,20 @@
-"""Does the painter paint what was said? Held-out prompts, painted with seeds in order, looked at by ``looks``.
+"""Does the painter paint what was said? Held-out prompts, painted once with seeds in order, looked at twice: by their
+pixels (``looks``), and by a checker that learnt from rendered scenes (``checker``).
 
-Colour, object and count are of prompts for one to four of a thing, relations of prompts for two things. Beside each
-share stands the same for rendered pictures of the same scenes: what the looking itself gets right.
+Colour, object and count are of prompts for one to four of a thing, relations of prompts for two things, by pixels
+alone. Beside each share stands the same for rendered pictures of the same scenes: what the looking itself gets right.
 """
 
 import random
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from llmos.training.painter.captions import kept_back
+from llmos.training.painter.checker import Checker
 from llmos.training.painter.draw import SIDE, drawn
 from llmos.training.painter.looks import Piece, Pixels, pieces, unlike, what
 from llmos.training.painter.scenes import Pair, Scene, Things
@@ -32,20 +34,36 @@ def prompts(count: int, seed: int) -> list[tuple[Scene, str]]:
     return [*things, *pairs]
 
 
-def report(painter: Any, count: int = 200, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Shares that are right, painted and rendered, with how many they are of."""
+def report(painter: Any, checker: Checker, count: int = 200, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
+    """Shares that are right by either way of looking, painted and rendered, with how many they are of."""
     asked = prompts(count, seed)
     rng = random.Random(f"rendered {seed}")
-    painted = judged(asked, lambda n, scene, words: small(painter, words, seed + n))
-    rendered = judged(asked, lambda n, scene, words: np.asarray(drawn(scene, rng, SIDE)))
-    return {"painted": painted, "rendered": rendered}
+    pictures = {
+        "painted": [small(painter, words, seed + n) for n, (_, words) in enumerate(asked)],
+        "rendered": [np.asarray(drawn(scene, rng, SIDE)) for scene, _ in asked],
+    }
+    return {
+        "by pixels": {name: judged(asked, each) for name, each in pictures.items()},
+        "by the checker": {name: checked(asked, each, checker) for name, each in pictures.items()},
+    }
 
 
-def judged(asked: Sequence[tuple[Scene, str]], picture: Callable[[int, Scene, str], Pixels]) -> dict[str, float]:
-    """The shares that are right of pictures of these scenes."""
+def checked(asked: Sequence[tuple[Scene, str]], pictures: Sequence[Pixels], checker: Checker) -> dict[str, float]:
+    """The shares that a checker finds right of pictures of these scenes; pairs are not its matter."""
+    things = [(scene, seen) for (scene, _), seen in zip(asked, pictures, strict=True) if isinstance(scene, Things)]
+    marks: dict[str, list[bool]] = {"colour": [], "object": [], "count": []}
+    for (scene, _), (thing, colour, count) in zip(things, checker.told([seen for _, seen in things]), strict=True):
+        marks["object"].append(thing == scene.thing)
+        marks["colour"].append(colour == scene.colour)
+        marks["count"].append(count == scene.count)
+    return _shares(marks)
+
+
+def judged(asked: Sequence[tuple[Scene, str]], pictures: Sequence[Pixels]) -> dict[str, float]:
+    """The shares that are right, by their pixels, of pictures of these scenes."""
     marks: dict[str, list[bool]] = {"colour": [], "object": [], "count": [], "relation": []}
-    for n, (scene, words) in enumerate(asked):
-        found = pieces(picture(n, scene, words))
+    for (scene, _), picture in zip(asked, pictures, strict=True):
+        found = pieces(picture)
         if isinstance(scene, Things):
             thing, colour = what(found[0]) if found else ("", "")
             marks["object"].append(thing == scene.thing)
@@ -53,6 +71,10 @@ def judged(asked: Sequence[tuple[Scene, str]], picture: Callable[[int, Scene, st
             marks["count"].append(len(found) == scene.count)
         elif isinstance(scene, Pair):
             marks["relation"].append(related(found, scene))
+    return _shares(marks)
+
+
+def _shares(marks: dict[str, list[bool]]) -> dict[str, float]:
     shares = {name: sum(each) / len(each) for name, each in marks.items() if each}
     return shares | {f"{name}_of": len(each) for name, each in marks.items()}
 
