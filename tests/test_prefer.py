@@ -18,7 +18,7 @@ from llmos.training import comparing, prefer, reward
 from llmos.training.comparing import Compared, Plan
 
 PAIRS = [
-    {"prompt": f"15% of {n}", "chosen": "The answer is 372.", "rejected": "The mean of the price."}
+    {"prompt": f"take 15% of {n} for the tax", "chosen": "The answer is 372.", "rejected": "The mean of the price."}
     for n in range(2480, 2492)
 ]
 

@@ -1,5 +1,6 @@
 """Training beside each other: rows that go on being written are learnt from, and each part leaves what it has."""
 
+import gzip
 import json
 import time
 from pathlib import Path
@@ -76,11 +77,11 @@ def test_what_is_taught_is_read_again_when_a_phrase_changed_or_it_broke_off(
     monkeypatch.setattr(together, "FOLDER", phrases)
 
     def write(path: Path, known: object = None) -> None:
-        if read == ["known.jsonl"]:
+        if read == ["known.jsonl.gz"]:
             read.append("broken")
             raise KeyboardInterrupt
         read.append(path.name)
-        path.write_text(json.dumps(["say", (phrases / "calc.txt").read_text(), "yes"]) + "\n")
+        path.write_bytes(gzip.compress(json.dumps(["say", (phrases / "calc.txt").read_text(), "yes"]).encode()))
 
     monkeypatch.setattr(recall, "write", write)
     monkeypatch.setattr(together, "written", list)
@@ -89,4 +90,4 @@ def test_what_is_taught_is_read_again_when_a_phrase_changed_or_it_broke_off(
     for text, times in (("one", 1), ("one", 1), ("two", 2)):
         (phrases / "calc.txt").write_text(text)
         assert [t.pattern for part in together.prepared(None, tmp_path) for t in part] == [text, text]
-        assert read[2:] == ["known.jsonl", "told.jsonl"] * times
+        assert read[2:] == ["known.jsonl.gz", "told.jsonl.gz"] * times

@@ -118,7 +118,7 @@ def write_plain(start: Path, corpus: Path | None, folder: Path, seed: int, count
 
 def prepared(corpus: Path | None, out: Path) -> tuple[list[Taught], list[Taught]]:
     """What is taught, and word problems beside it: read once and kept in ``out``, until a phrase changes."""
-    known, told, of = (out / "rank" / name for name in ("known.jsonl", "told.jsonl", "of.txt"))
+    known, told, of = (out / "rank" / name for name in ("known.jsonl.gz", "told.jsonl.gz", "of.txt"))
     phrases = hashlib.sha256(str(corpus).encode())
     for path in sorted(FOLDER.iterdir()):
         phrases.update(path.name.encode() + path.read_bytes())
@@ -148,7 +148,7 @@ def together(start: Path, corpus: Path | None, out: Path, minutes: float, writer
     folder = out / "rows"
     folder.mkdir(parents=True, exist_ok=True)
     prepared(corpus, out)
-    known = out / "rank" / "known.jsonl"
+    known = out / "rank" / "known.jsonl.gz"
     spawn = get_context("spawn")
     jobs = [spawn.Process(target=learn_to_rank, args=(corpus, out, seed, until), name="ranker")]
     jobs += [
