@@ -6,11 +6,12 @@ reason: what follows from two sentences it does not find. The passages come by t
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from llmos.kernel import noted
 from llmos.kernel.clocks import clocks
-from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
+from llmos.kernel.engine import Model, Sampling
+from llmos.kernel.fronts import Front
 from llmos.kernel.spoken import spoken
 from llmos.kernel.tool import Tool
 from llmos.kernel.types import Message, ToolCall
@@ -50,58 +51,26 @@ LITTLE = frozenset(
 )
 
 
-class Reading:
+class Reading(Front):
     """A Model that reads for another.
 
     ``found`` gives the heads and texts of passages near a question; ``hides``: the other is not told of the tool.
     """
 
     def __init__(self, model: Model, found: Callable[[str], Sequence[tuple[str, str]]], hides: bool = True) -> None:
-        self._model, self._found, self._hides = model, found, hides
+        super().__init__(model)
+        self._found, self._hides = found, hides
         self._asked = ""  # what was last looked up
 
-    @property
-    def name(self) -> str:
-        """The other's."""
-        return self._model.name
-
-    @property
-    def context_length(self) -> int:
-        """The other's, in tokens."""
-        return self._model.context_length
-
-    def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
-        """The other's count, of what it is shown."""
-        return self._model.count(messages, self._shown(tools))
-
-    def reply(
-        self,
-        messages: Sequence[Message],
-        tools: Sequence[Tool],
-        sampling: Sampling = Sampling(),  # noqa: B008
-        n: int = 1,
-    ) -> Iterator[Delta]:
-        """A look-up, what it found, or what the other says."""
-        said = None if sampling.choices else self._said(messages, tools)
-        if said is None:
-            yield from self._model.reply(messages, self._shown(tools), sampling, n)
-            return
-        size = self.count(messages, tools)
-        for branch in range(n):
-            yield TextDelta(said, branch) if isinstance(said, str) else CallMade(said, branch)
-            yield Finished("stop", prompt_tokens=size, generated_tokens=1, branch=branch)
-
-    def close(self) -> None:
-        """Close the other."""
-        self._model.close()
-
-    def _shown(self, tools: Sequence[Tool]) -> list[Tool]:
+    def shown(self, tools: Sequence[Tool]) -> list[Tool]:
+        """All but the look-up, where that is hidden."""
         return [tool for tool in tools if not (self._hides and tool.name == NAME)]
 
-    def _said(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str | ToolCall | None:
+    def said(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> str | ToolCall | None:
+        """A look-up, or what it found."""
         asked = question(messages)
         last = messages[-1] if messages else None
-        if last is None or not asked or not any(tool.name == NAME for tool in tools):
+        if sampling.choices or last is None or not asked or not any(tool.name == NAME for tool in tools):
             return None
         if last.role == "tool" and last.text.startswith("error"):
             return None  # nothing was read: what is not known is not declined

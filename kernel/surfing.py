@@ -8,13 +8,14 @@ is decided from the conversation alone, so a session can be taken up at any of t
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
 from llmos.kernel import reading, shown
-from llmos.kernel.engine import CallMade, Delta, Finished, Model, Sampling, TextDelta
+from llmos.kernel.engine import Model, Sampling
+from llmos.kernel.fronts import Front
 from llmos.kernel.shown import Line, Shown, Thing
 from llmos.kernel.tool import Tool
 from llmos.kernel.trips import ACTS, PREFIX, SEARCHES, WORK, Trip, bare, browsed, kept, lost, trip
@@ -88,7 +89,7 @@ _WHERE = frozenset(
 )
 
 
-class Surfing:
+class Surfing(Front):
     """A Model that browses for another.
 
     ``look`` tells of a file of the session as requests tell of theirs. ``eager``: to search, or to find out, means the
@@ -96,44 +97,14 @@ class Surfing:
     """
 
     def __init__(self, model: Model, look: Callable[[str], str], eager: bool = False) -> None:
-        self._model, self._look, self._eager = model, look, eager
+        super().__init__(model)
+        self._look, self._eager = look, eager
 
-    @property
-    def name(self) -> str:
-        """The other's."""
-        return self._model.name
+    def said(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> str | ToolCall | None:
+        """An act, or what the pages say."""
+        return None if sampling.choices or sampling.schema else decide(messages, tools, self._eager)
 
-    @property
-    def context_length(self) -> int:
-        """The other's, in tokens."""
-        return self._model.context_length
-
-    def count(self, messages: Sequence[Message], tools: Sequence[Tool]) -> int:
-        """The other's count, of what it is shown."""
-        return self._model.count(self._told(messages), _others(tools))
-
-    def reply(
-        self,
-        messages: Sequence[Message],
-        tools: Sequence[Tool],
-        sampling: Sampling = Sampling(),  # noqa: B008
-        n: int = 1,
-    ) -> Iterator[Delta]:
-        """An act, what the pages say, or what the other says."""
-        said = None if sampling.choices or sampling.schema else decide(messages, tools, self._eager)
-        if said is None:
-            yield from self._model.reply(self._told(messages), _others(tools), sampling, n)
-            return
-        size = self.count(messages, tools)
-        for branch in range(n):
-            yield TextDelta(said, branch) if isinstance(said, str) else CallMade(said, branch)
-            yield Finished("stop", prompt_tokens=size, generated_tokens=1, branch=branch)
-
-    def close(self) -> None:
-        """Close the other."""
-        self._model.close()
-
-    def _told(self, messages: Sequence[Message]) -> list[Message]:
+    def told(self, messages: Sequence[Message]) -> list[Message]:
         """The conversation without what the browser did; files that it kept stand with the request they were for."""
         made: list[Message] = []
         at = -1
@@ -148,9 +119,9 @@ class Surfing:
                     made[at] = _given(made[at], told)
         return made
 
-
-def _others(tools: Sequence[Tool]) -> list[Tool]:
-    return [tool for tool in tools if not tool.name.startswith(PREFIX)]
+    def shown(self, tools: Sequence[Tool]) -> list[Tool]:
+        """All but the browser's."""
+        return [tool for tool in tools if not tool.name.startswith(PREFIX)]
 
 
 def _shows(part: Part) -> bool:
